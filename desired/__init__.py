@@ -1,0 +1,1 @@
+"""What to want: pure data and pure functions. No I/O, no clock, no randomness, no pyinfra."""

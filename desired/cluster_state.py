@@ -1,0 +1,115 @@
+"""What a PostgreSQL cluster holds of ours, as `facts.postgresql.Cluster` tells it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Absent:
+    """There is no PostgreSQL to ask: no psql, no user postgres, or nothing that listens. `reason` is the last word of the try."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
+class Unreachable:
+    """A server answered, but not the question. `reason`: its message, without the statement."""
+
+    reason: str
+
+
+@dataclass(frozen=True, order=True)
+class ObservedMembership:
+    role: str
+    admin: bool
+    inherit: bool
+    set: bool
+
+
+@dataclass(frozen=True)
+class ObservedRole:
+    """`password`: sha256 hex of what pg_authid holds, None for none. `expires`: it has a VALID UNTIL."""
+
+    name: str
+    comment: str | None
+    login: bool
+    inherit: bool
+    superuser: bool
+    createdb: bool
+    createrole: bool
+    replication: bool
+    bypassrls: bool
+    limit: int
+    expires: bool
+    password: str | None
+    member_of: tuple[ObservedMembership, ...]
+    parameters: frozenset[str]
+
+
+@dataclass(frozen=True, order=True)
+class Privilege:
+    """Of one role (or `PUBLIC`) on a database, the database owner's own left out."""
+
+    role: str
+    privilege: str
+    grantable: bool
+
+
+@dataclass(frozen=True)
+class ObservedDatabase:
+    """`settings`: role to setting to value, as ALTER ROLE … IN DATABASE … SET left it. `superuser`: its owner is one."""
+
+    name: str
+    comment: str | None
+    owner: str
+    superuser: bool
+    encoding: str
+    limit: int
+    open: bool
+    template: bool
+    privileges: tuple[Privilege, ...]
+    settings: Mapping[str, Mapping[str, str]]
+
+
+@dataclass(frozen=True)
+class Observed:
+    """`version`: as in server_version_num. Before 16 nothing else is known. `settings`: the server's, by name."""
+
+    version: int
+    settings: Mapping[str, str]
+    pending_restart: tuple[str, ...]
+    extensions: frozenset[str]
+    foreign_roles: frozenset[str]
+    roles: Mapping[str, ObservedRole]
+    databases: Mapping[str, ObservedDatabase]
+
+
+Observation = Absent | Unreachable | Observed
+
+
+def observed(document: Mapping[str, Any]) -> Observed:
+    """The observation in the JSON of observe.sql. Raises KeyError or TypeError when it is something else."""
+    return Observed(
+        version=document["version"],
+        settings=document.get("settings", {}),
+        pending_restart=tuple(sorted(document.get("pending_restart", ()))),
+        extensions=frozenset(document.get("extensions", ())),
+        foreign_roles=frozenset(document.get("foreign_roles", ())),
+        roles={item["name"]: _role(item) for item in document.get("roles", ())},
+        databases={item["name"]: _database(item) for item in document.get("databases", ())},
+    )
+
+
+def _role(item: Mapping[str, Any]) -> ObservedRole:
+    member_of = tuple(sorted(ObservedMembership(**membership) for membership in item["member_of"]))
+    return ObservedRole(**{**item, "member_of": member_of, "parameters": frozenset(item["parameters"])})
+
+
+def _database(item: Mapping[str, Any]) -> ObservedDatabase:
+    settings = {
+        role: {key: value for key, _, value in (entry.partition("=") for entry in entries)}
+        for role, entries in item["settings"].items()
+    }
+    privileges = tuple(sorted(Privilege(**privilege) for privilege in item["privileges"]))
+    return ObservedDatabase(**{**item, "privileges": privileges, "settings": settings})

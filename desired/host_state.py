@@ -1,0 +1,130 @@
+"""What a host runs, as `templates/host/observe.sh` tells it, and whether that calls for a rebuild."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from desired.errors import HostStop
+from desired.revision import Revision, parse
+from desired.tree import ObservedTree, Tree
+
+#: Programs the host scripts call; `git` only where the tree is a git work tree.
+NEEDED_TOOLS = ("nixos-rebuild", "flock", "curl", "runuser")
+
+
+@dataclass(frozen=True)
+class HostState:
+    """`running`, `profile`, `confirmed`: store paths of systems. `armed`: since when and by whom a way back is armed."""
+
+    nixos: bool
+    tools: frozenset[str]
+    running: str | None
+    profile: str | None
+    confirmed: str | None
+    revision: Revision | None
+    confirmed_revision: Revision | None
+    epoch: str
+    armed: str | None
+    returned: str | None
+    ready: frozenset[str]
+    units: Mapping[str, str]
+    failed: frozenset[str]
+
+
+def parse_state(lines: Iterable[str]) -> HostState:
+    """From the `key value` lines of the script. Raises HostStop when a revision in them is not ours."""
+    single: dict[str, str] = {}
+    many: dict[str, list[str]] = {"tool": [], "ready": [], "failed": [], "unit": []}
+    for line in lines:
+        key, _, value = line.partition(" ")
+        if key in many:
+            many[key].append(value)
+        else:
+            single[key] = value
+    revision, confirmed = single.get("revision"), single.get("confirmed_revision")
+    return HostState(
+        nixos=single.get("nixos") == "yes",
+        tools=frozenset(many["tool"]),
+        running=single.get("running"),
+        profile=single.get("profile"),
+        confirmed=single.get("confirmed"),
+        revision=parse(revision) if revision else None,
+        confirmed_revision=parse(confirmed) if confirmed else None,
+        epoch=single.get("epoch", ""),
+        armed=single.get("armed"),
+        returned=single.get("returned"),
+        ready=frozenset(many["ready"]),
+        units=dict(line.split(" ", 1) for line in many["unit"] if " " in line),
+        failed=frozenset(many["failed"]),
+    )
+
+
+def require_nixos(host: str, state: HostState) -> None:
+    """Raise HostStop when this is no NixOS host or a program is missing there."""
+    if not state.nixos or state.running is None:
+        raise HostStop(f'{host} is not a NixOS host (no /etc/NIXOS or /run/current-system); set system = "sandbox" for this machine')
+    missing = [tool for tool in NEEDED_TOOLS if tool not in state.tools]
+    if missing:
+        raise HostStop(f"{host}: not found on the host: {', '.join(missing)}; add the packages to environment.systemPackages")
+
+
+def same(revision: Revision | None, wanted: Revision) -> bool:
+    """Whether `revision` is what is wanted, for the instances that are wanted; orphans do not count."""
+    return (
+        revision is not None
+        and revision.module == wanted.module
+        and revision.cluster == wanted.cluster
+        and all(revision.instances.get(name) == digest for name, digest in wanted.instances.items())
+    )
+
+
+def rebuild_reasons(state: HostState, tree: Tree) -> tuple[str, ...]:
+    """Why the host must be rebuilt and activated; empty when it runs what is wanted and health was seen on it.
+
+    Raises HostStop when somebody else deployed this host: what runs is neither wanted nor confirmed.
+    """
+    wanted, running = tree.revision(), state.revision
+    if same(running, wanted) and running == state.confirmed_revision and state.armed is None:
+        return ()
+    if running is not None and not same(running, wanted) and running != state.confirmed_revision and state.armed is None:
+        raise HostStop(
+            "the host runs a system that this project neither wants nor has confirmed: somebody deploys it from elsewhere. "
+            "Bring the two together; if what runs is right as it is, run there:  "
+            "ln -sfn $(readlink -f /run/current-system) /var/lib/supabase/confirmed"
+        )
+    reasons = []
+    if running is None:
+        reasons.append("the running system has no Supabase module")
+    else:
+        if running.module != wanted.module:
+            reasons.append("the module")
+        if running.cluster != wanted.cluster:
+            reasons.append("host.json")
+        changed = [name for name, digest in wanted.instances.items() if running.instances.get(name) != digest]
+        if changed:
+            reasons.append("instances " + ", ".join(changed))
+    if state.armed is not None:
+        reasons.append("an unfinished run")
+    elif running is not None and running != state.confirmed_revision:
+        reasons.append("health has not been seen on it yet")
+    return tuple(reasons)
+
+
+def check_targeted(name: str, state: HostState, wanted: Tree, observed: ObservedTree) -> None:
+    """Raise HostStop when a run for one instance would change more than that instance."""
+    running = state.revision
+    root = {path: digest for path, digest in wanted.digests().items() if "/" not in path}
+    whole = wanted.revision()
+    why = None
+    if running is None:
+        why = "the host has not been converged yet"
+    elif (running.module, running.cluster) != (whole.module, whole.cluster):
+        why = "the module or the host's settings have changed"
+    elif any(observed.digests.get(path) != digest for path, digest in root.items()):
+        why = "the module's files on the host are not what it runs"
+    else:
+        others = sorted({*observed.instances, *running.instances} - {name})
+        changed = [other for other in others if running.instances.get(other) != observed.revision_of(other)]
+        if changed:
+            why = f"the files of {', '.join(changed)} on the host are not what it runs"
+    if why:
+        raise HostStop(f"cannot limit this run to {name}: {why}; run a full converge first (without --data instance)")

@@ -1,0 +1,211 @@
+"""What has to happen to the secrets of some instances: the stored files against the wanted ones. Needs no private key."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from desired import age_file
+from desired.changes import Change
+from desired.errors import SecretStop
+from desired.estate import Host
+from desired.generators import GENERATORS, PARENTS, Inputs, inputs_digest
+from desired.graph import ordered, with_derived
+from desired.instance import Instance
+from desired.sidecar import Sidecar, digest, parse
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """One secret of one instance; `parents`: kind to secret name."""
+
+    instance: str
+    kind: str
+    secret: str
+    recipients: tuple[str, ...]
+    inputs: Inputs
+    parents: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Stored:
+    """The two files of one secret as they are; None where there is none."""
+
+    ciphertext: bytes | None
+    sidecar: bytes | None
+
+
+@dataclass(frozen=True)
+class Action:
+    """`opens`: the stored secrets that must be decrypted for it. `sidecar`: the present one, None when there is none."""
+
+    verb: Literal["create", "update", "re-encrypt"]
+    wanted: Wanted
+    opens: tuple[str, ...]
+    sidecar: Sidecar | None
+    detail: str
+
+    def change(self) -> Change:
+        return Change(self.wanted.instance, self.verb, f"{self.wanted.secret}.age", self.detail)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """`actions`: parents before children. `sidecars`: those of the secrets that stay as they are or are re-encrypted."""
+
+    actions: tuple[Action, ...]
+    sidecars: Mapping[str, Sidecar]
+
+
+def wanted(host: Host, instances: Sequence[Instance]) -> tuple[Wanted, ...]:
+    """Every secret of the instances, each instance's together, parents before children."""
+    recipients = host.recipients
+    result = []
+    for instance in instances:
+        for kind in ordered(PARENTS, instance.secrets):
+            generator = GENERATORS[kind]
+            parents = {parent: instance.secrets[parent] for parent in generator.parents}
+            inputs = generator.inputs(instance, host)
+            result.append(Wanted(instance.name, kind, instance.secrets[kind], recipients, inputs, parents))
+    return tuple(result)
+
+
+def plan(
+    items: Sequence[Wanted],
+    stored: Mapping[str, Stored],
+    directory: str,
+    renew: frozenset[str] = frozenset(),
+    origin: Callable[[str], str | None] = lambda ciphertext_digest: None,
+) -> Outcome:
+    """The actions that make the stored secrets the wanted ones; `renew` names kinds that get a new value whatever is stored.
+
+    `directory` stands before file names in messages; `origin` says which other secret a ciphertext digest belongs to.
+    Raises SecretStop with everything that is not as our own runs leave it: nothing is regenerated silently.
+    """
+    fresh = with_derived(PARENTS, renew)
+    problems: list[str] = []
+    actions: list[Action] = []
+    sidecars: dict[str, Sidecar] = {}
+    for group in _by_instance(items):
+        kept: dict[str, Sidecar] = {}
+        missing: set[str] = set()
+        found: list[str] = []
+        for item in group:
+            files = stored[item.secret]
+            if item.kind in fresh:
+                continue
+            if files.ciphertext is None and files.sidecar is None:
+                missing.add(item.kind)
+                continue
+            result = judged(item, files, directory, origin)
+            if isinstance(result, str):
+                found.append(result)
+            else:
+                kept[item.kind] = result
+        if not found:
+            found.extend(_broken_lines(group, kept, missing, directory))
+        problems.extend(found)
+        if not found:
+            actions.extend(_actions(group, kept, missing, stored))
+            sidecars.update({item.secret: kept[item.kind] for item in group if item.kind in kept})
+    if problems:
+        raise SecretStop("\n".join(problems))
+    return Outcome(tuple(actions), sidecars)
+
+
+def _by_instance(items: Sequence[Wanted]) -> Iterator[list[Wanted]]:
+    groups: dict[str, list[Wanted]] = {}
+    for item in items:
+        groups.setdefault(item.instance, []).append(item)
+    yield from groups.values()
+
+
+def judged(item: Wanted, files: Stored, directory: str, origin: Callable[[str], str | None]) -> Sidecar | str:
+    """The sidecar when both files are as a run left them and as wanted; else what is wrong and what to do."""
+    age, json = f"{directory}/{item.secret}.age", f"{directory}/{item.secret}.json"
+    adopt = f"`just supabase-adopt {item.instance}`"
+    update = f"`just supabase-update-secret {item.instance} {item.kind}`"
+    if files.sidecar is None:
+        return (
+            f"{age} has no sidecar {json}: restore that from git; if the secret was put there by hand, {adopt} checks it "
+            "and writes the sidecar"
+        )
+    if files.ciphertext is None:
+        return (
+            f"{age} is missing, but its sidecar is there: restore the file from git; if it is lost for good, {update} makes "
+            "a new one"
+        )
+    try:
+        sidecar = parse(files.sidecar)
+    except ValueError as error:
+        return f"{json} cannot be trusted: {error}; restore it from git, or {adopt} writes it anew from the secret itself"
+    if (sidecar.instance, sidecar.kind, sidecar.secret) != (item.instance, item.kind, item.secret):
+        return (
+            f"{json} is the sidecar of {sidecar.secret} ({sidecar.kind} of instance {sidecar.instance}), copied over that of "
+            f"{item.secret}: restore {item.secret}.age and {item.secret}.json from git"
+        )
+    seen = digest(files.ciphertext)
+    if seen != sidecar.ciphertext:
+        return _changed(item, files.ciphertext, seen, age, adopt, origin)
+    if sidecar.inputs != inputs_digest(item.inputs):
+        return (
+            f"{age} was made for other values than group_data has now ({_shown(item.inputs)}): set them back, or {update} "
+            "makes a new one, which cuts off whoever uses the present one"
+        )
+    return sidecar
+
+
+def _changed(item: Wanted, ciphertext: bytes, seen: str, age: str, adopt: str, origin: Callable[[str], str | None]) -> str:
+    try:
+        age_file.parse(ciphertext)
+    except ValueError as error:
+        return f"{age} is damaged: {error}; restore it from git"
+    other = origin(seen)
+    if other is not None:
+        return f"{age} is a copy of {other}.age, another secret: restore it from git"
+    return (
+        f"{age} is not the file its sidecar describes: if you edited or rekeyed it, {adopt} checks and takes it over; "
+        "if not, restore it from git"
+    )
+
+
+def _shown(inputs: Inputs) -> str:
+    return ", ".join(f"{key} {value}" for key, value in sorted(inputs.items()))
+
+
+def _broken_lines(group: Sequence[Wanted], kept: Mapping[str, Sidecar], missing: set[str], directory: str) -> Iterator[str]:
+    """Children whose parent is gone or is not the one they were made from."""
+    for item in group:
+        if item.kind not in kept:
+            continue
+        child = kept[item.kind]
+        for kind, secret in item.parents.items():
+            update = f"`just supabase-update-secret {item.instance} {kind}`"
+            if kind in missing:
+                yield (
+                    f"{directory}/{secret}.age is missing, but {item.secret}.age was made from it and is there: restore "
+                    f"{secret}.age and {secret}.json from git; if they are lost for good, {update} makes both anew"
+                )
+            elif kind in kept and child.parents.get(kind) != kept[kind].id:
+                yield (
+                    f"{directory}/{item.secret}.age was made from another {kind} ({child.parents.get(kind, 'unknown')}) than "
+                    f"{secret}.age holds ({kept[kind].id}): restore both from one commit, or "
+                    f"`just supabase-adopt {item.instance}` checks them against each other"
+                )
+
+
+def _actions(
+    group: Sequence[Wanted], kept: Mapping[str, Sidecar], missing: set[str], stored: Mapping[str, Stored]
+) -> Iterator[Action]:
+    for item in group:
+        parents = ", ".join(item.parents.values())
+        if item.kind in kept:
+            if (present := kept[item.kind]).recipients != item.recipients:
+                added = len(set(item.recipients) - set(present.recipients))
+                removed = len(set(present.recipients) - set(item.recipients))
+                detail = f"recipients: {added} added, {removed} removed"
+                yield Action("re-encrypt", item, (item.secret,), present, detail)
+            continue
+        opens = tuple(secret for kind, secret in item.parents.items() if kind in kept)
+        new = item.kind in missing or stored[item.secret].ciphertext is None
+        detail = f"derived from {parents}" if parents else ""
+        yield Action("create" if new else "update", item, opens, None, detail)

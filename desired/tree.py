@@ -1,0 +1,124 @@
+"""The module tree: every file a host should have under its `module_dir`, and the way from what is there to it."""
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from desired.changes import Change
+from desired.errors import HostStop, SlotStop
+from desired.estate import Host
+from desired.instance import Instance, json_text
+from desired.revision import Digests, Revision, instance_files, revision, sha256
+
+#: Root files of the tree that an earlier version of the module may have left behind.
+_OURS = re.compile(r"__[a-z_]+\.nix|default\.nix|instance\.nix|secrets\.nix|numbers\.json|host\.json")
+
+
+@dataclass(frozen=True)
+class Tree:
+    """Path to content. None stands for a secret that this run has yet to make: different from whatever is there."""
+
+    files: Mapping[str, bytes | None]
+    secrets: Mapping[str, tuple[str, ...]]
+
+    def revision(self) -> Revision:
+        """While a secret is pending, its instance's digest is one that no host can have."""
+        return revision(self.digests(), self.secrets)
+
+    def digests(self) -> dict[str, str]:
+        return {path: sha256(content or b"") for path, content in self.files.items()}
+
+
+@dataclass(frozen=True)
+class ObservedTree:
+    """`digests` of the files there, `instances`: the parsed instances/*.json, `host`: the parsed host.json."""
+
+    digests: Digests
+    instances: Mapping[str, Mapping[str, Any]]
+    host: Mapping[str, Any]
+
+    def revision_of(self, instance: str) -> str | None:
+        """The instance's digest on disk; None when one of its files is missing."""
+        value = self.instances.get(instance)
+        if value is None:
+            return None
+        try:
+            return revision({**_NO_HOST, **self.digests}, {instance: value["secrets"]}).instances[instance]
+        except KeyError:
+            return None
+
+
+_NO_HOST = {"host.json": sha256(b"")}
+
+
+def wanted_tree(
+    host: Host, instances: Iterable[Instance], module: Mapping[str, bytes], ciphertext: Callable[[str], bytes | None]
+) -> Tree:
+    """What a run for `instances` may write. `module`: the static files; `ciphertext` gives a secret's .age content, or
+    None while it is pending."""
+    files: dict[str, bytes | None] = {**module, "host.json": json_text(host.option())}
+    secrets = {}
+    for instance in instances:
+        option = instance.as_option()
+        secrets[instance.name] = tuple(option["secrets"])
+        files[f"instances/{instance.name}.json"] = json_text(option)
+        for secret in option["secrets"]:
+            files[f"secrets/{secret}.age"] = ciphertext(secret)
+    return Tree(files, secrets)
+
+
+def check_slots(host: Host, observed: ObservedTree) -> None:
+    """Raise SlotStop when the host's instance files name other slots than the slot file."""
+    here = {instance.name: instance.slot for instance in host.instances}
+    for name, value in observed.instances.items():
+        if name in here and value.get("slot") != here[name]:
+            raise SlotStop(
+                f"instance {name}: {host.name} holds slot {value.get('slot')}, slots.json says {here[name]}; "
+                f"a slot is for life: put {value.get('slot')} into slots.json, or restore the file from version control"
+            )
+        other = next((mine for mine, slot in here.items() if mine != name and slot == value.get("slot")), None)
+        if other is not None and other not in observed.instances:
+            raise SlotStop(
+                f"instance {other}: slots.json gives it slot {here[other]}, which {name} holds on {host.name}; "
+                f'add "{name}": {value.get("slot")} to slots.json and remove the entry of {other}'
+            )
+
+
+@dataclass(frozen=True)
+class FileChanges:
+    """Paths to write and to remove, sorted."""
+
+    write: tuple[str, ...]
+    remove: tuple[str, ...]
+    created: frozenset[str]
+    owner: Mapping[str, str | None]
+
+    def changes(self) -> tuple[Change, ...]:
+        verbs = [(path, "create" if path in self.created else "update") for path in self.write]
+        verbs += [(path, "remove") for path in self.remove]
+        return tuple(Change(self.owner.get(path), verb, f"file {path}") for path, verb in verbs)  # type: ignore[arg-type]
+
+
+def difference(wanted: Tree, observed: ObservedTree, *, whole: bool) -> FileChanges:
+    """What to write and remove. `whole` is False for a run on one instance, which removes nothing.
+
+    Raises HostStop when a file stands in the tree's root that is not ours: Nix would read it as a part of the module.
+    """
+    write = tuple(
+        path
+        for path, content in sorted(wanted.files.items())
+        if content is None or observed.digests.get(path) != sha256(content)
+    )
+    remove = tuple(path for path in sorted(observed.digests) if whole and "/" not in path and path not in wanted.files)
+    foreign = [path for path in remove if not _OURS.fullmatch(path)]
+    if foreign:
+        raise HostStop(f"{', '.join(foreign)}: not a file of the module; move it out of the module's directory")
+    owner = {path: name for name, secrets in wanted.secrets.items() for path in instance_files(name, secrets)}
+    return FileChanges(write, remove, frozenset(path for path in write if path not in observed.digests), owner)
+
+
+def orphans(host: Host, observed: Iterable[str]) -> tuple[str, ...]:
+    """Instances on the host that group_data no longer names."""
+    named = {instance.name for instance in host.instances}
+    return tuple(sorted(name for name in observed if name not in named))

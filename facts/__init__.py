@@ -1,0 +1,1 @@
+"""What is: one pyinfra fact per question, each one command for the whole host."""

@@ -1,0 +1,82 @@
+"""The module tree on the host: one command, whatever the number of instances."""
+
+import json
+import shlex
+from dataclasses import dataclass
+
+from pyinfra.api.exceptions import FactProcessError
+from pyinfra.api.facts import FactBase
+
+from desired.tree import ObservedTree
+from facts.script import script_text
+
+
+@dataclass(frozen=True)
+class TreeOnHost:
+    """`real`: where the directory (or its nearest existing parent) really is; `git`: the work tree it is part of."""
+
+    tree: ObservedTree
+    real: str
+    git: str | None
+
+
+class ModuleTree(FactBase[TreeOnHost]):
+    """Digest of every file, and the contents of host.json and the instance files."""
+
+    def command(self, module_dir: str) -> str:
+        return script_text("tree", args=(module_dir,))
+
+    def process(self, output: list[str]) -> TreeOnHost:
+        cut = output.index("--- texts") if "--- texts" in output else len(output)
+        digests: dict[str, str] = {}
+        places: dict[str, str] = {}
+        for line in output[:cut]:
+            key, _, value = line.partition(" ")
+            if key == "file":
+                digest, _, path = value.partition(" ")
+                digests[path] = digest
+            else:
+                places[key] = value
+        documents = _parsed(output[cut + 1 :])
+        host = documents.pop("host.json", {})
+        instances = {path.removeprefix("instances/").removesuffix(".json"): value for path, value in documents.items()}
+        return TreeOnHost(ObservedTree(digests, instances, host), places["real"], places.get("git"))
+
+
+def headed(lines: list[str]) -> dict[str, str]:
+    """The documents of `head -v`: a header line `==> PATH <==` before each, an empty line between two."""
+    texts: dict[str, list[str]] = {}
+    path = ""
+    for line in lines:
+        if line.startswith("==> ") and line.endswith(" <=="):
+            path = line[4:-4]
+            texts[path] = []
+        else:
+            texts[path].append(line)
+    return {path: "\n".join(text).rstrip("\n") + "\n" for path, text in texts.items()}
+
+
+def _parsed(lines: list[str]) -> dict[str, dict[str, object]]:
+    found: dict[str, dict[str, object]] = {}
+    for path, text in headed(lines).items():
+        try:
+            found[path] = json.loads(text)
+        except ValueError as error:
+            raise FactProcessError(f"{path} on the host is not JSON; remove it there and run again") from error
+    return found
+
+
+class FileContents(FactBase[dict[str, str]]):
+    """The texts of some files of the tree, for a diff: path to content."""
+
+    def command(self, module_dir: str, paths: list[str]) -> str:
+        if not paths:
+            return "true"
+        return f"cd {shlex.quote(module_dir)} && head -v -n 100000 -- {shlex.join(paths)}"
+
+    @staticmethod
+    def default() -> dict[str, str]:
+        return {}
+
+    def process(self, output: list[str]) -> dict[str, str]:
+        return headed(output)

@@ -1,0 +1,84 @@
+"""Modules: the module tree is brought to the host in one delta."""
+
+import base64
+import difflib
+import io
+import tarfile
+
+from pyinfra import logger
+from pyinfra.api.operation import operation
+from pyinfra.context import host, state
+
+from desired.errors import HostStop
+from desired.tree import FileChanges, ObservedTree, Tree, check_slots, difference, orphans
+from desired.host_state import check_targeted, require_nixos, rebuild_reasons
+from facts.host_state import RunningSystem
+from facts.module_tree import FileContents, ModuleTree, TreeOnHost
+from facts.script import run_script
+from operations import host_lock
+from operations.announce import announce, note
+from operations.site import Site
+from operations.stops import Commands, stops_host
+
+
+@operation()
+@stops_host
+def install(site: Site) -> Commands:
+    """The module tree on the host is what the selected instances want. Changed files only, renamed into place one by one."""
+    found = host.get_fact(ModuleTree, module_dir=site.host.data.module_dir)
+    wanted = _wanted(site, found)
+    for name in orphans(site.host, found.tree.instances):
+        note(host, f"! {name}: on the host, but not in group_data; it is kept. To remove it: just supabase-delete {name}")
+    files = difference(wanted, found.tree, whole=site.only is None)
+    if not files.write and not files.remove:
+        host.noop("the module tree is as wanted")
+        return
+    _check_place(found, site.host.data.module_dir)
+    announce(host, files.changes())
+    if state.config.DIFF:
+        _show(site, files, wanted)
+    yield from host_lock.hold(site, host.get_fact(RunningSystem).epoch)
+    yield run_script("install", args=(site.host.data.module_dir, *files.remove), stdin=_archive(wanted, files.write))
+
+
+def _wanted(site: Site, found: TreeOnHost) -> Tree:
+    """What this run may write, after everything that forbids it to write at all."""
+    check_slots(site.host, found.tree)
+    wanted = site.tree()
+    if site.host.data.system == "nixos":
+        system = host.get_fact(RunningSystem)
+        require_nixos(site.host.name, system)
+        if site.only is not None:
+            check_targeted(site.only, system, wanted, found.tree)
+        rebuild_reasons(system, wanted)
+    return wanted
+
+
+def _check_place(found: TreeOnHost, module_dir: str) -> None:
+    if found.real.startswith("/nix/store/"):
+        raise HostStop(f"module_dir: {module_dir} lies in the Nix store ({found.real}), which nobody can write; name a real directory")
+
+
+def _archive(tree: Tree, paths: tuple[str, ...]) -> str:
+    """A base64 tar of these files. Raises HostStop while one is pending: the secrets step has failed."""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as archive:
+        for path in paths:
+            content = tree.files[path]
+            if content is None:
+                raise HostStop(f"{path} was not made; see the message of the secrets step")
+            entry = tarfile.TarInfo(path)
+            entry.size, entry.mode = len(content), 0o644
+            archive.addfile(entry, io.BytesIO(content))
+    return base64.encodebytes(buffer.getvalue()).decode()
+
+
+def _show(site: Site, files: FileChanges, wanted: Tree) -> None:
+    """Unified diffs of the texts. Ciphertext is shown as changed, not line by line."""
+    texts = [path for path in (*files.write, *files.remove) if not path.endswith(".age")]
+    there = host.get_fact(FileContents, module_dir=site.host.data.module_dir, paths=[p for p in texts if p not in files.created])
+    for path in texts:
+        old = there.get(path, "").splitlines()
+        new = (wanted.files.get(path) or b"").decode().splitlines()
+        for line in difflib.unified_diff(old, new, f"host/{path}", f"wanted/{path}", n=2, lineterm=""):
+            logger.info(f"{host.print_prefix}    {line}")

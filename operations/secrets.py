@@ -1,0 +1,51 @@
+"""Secrets: slots are claimed, missing secrets generated and encrypted, rules written. All on the workstation."""
+
+from pyinfra.api.command import FunctionCommand
+from pyinfra.api.host import Host
+from pyinfra.api.operation import operation
+from pyinfra.api.state import State
+from pyinfra.context import host
+
+from desired.changes import Change
+from desired.errors import Stop
+from operations.announce import announce, note
+from operations.site import Site
+from operations.stops import Commands, fail, stops_host
+from workstation import sandbox, slot_file
+
+
+@operation()
+@stops_host
+def ensure(site: Site) -> Commands:
+    """Every secret of the selected instances exists, encrypted to the operators and the host."""
+    changes = [*_sandbox(site), *_slots(site), *site.secrets().changes]
+    if not changes:
+        host.noop("secrets are as wanted")
+        return
+    announce(host, changes)
+    yield FunctionCommand(_apply, (site,), {})
+
+
+def _sandbox(site: Site) -> list[Change]:
+    missing = sandbox.missing() if site.host.data.system == "sandbox" else ()
+    return [Change(None, "create", f"sandbox {what}") for what in missing]
+
+
+def _slots(site: Site) -> list[Change]:
+    held = slot_file.read(site.project).get(site.host.name, {})
+    return [Change(item.name, "create", f"slot {item.slot}") for item in site.instances if item.name not in held]
+
+
+def _apply(state: State, host: Host, site: Site) -> bool:
+    try:
+        if site.host.data.system == "sandbox":
+            sandbox.write()
+        slot_file.claim(site.project, {site.host.name: {item.name: item.slot for item in site.instances}})
+        hint = site.make_secrets()
+    except Stop as stop:
+        return fail(state, host, str(stop))
+    except OSError as error:
+        return fail(state, host, f"{error.filename}: {error.strerror}; nothing half-written is left, run again")
+    if hint:
+        note(host, hint)
+    return True

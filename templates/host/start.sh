@@ -1,0 +1,10 @@
+# The databases of the instances in $1 (a space between two) are ready: mark them, so that their units may start at
+# every boot; then start the units $2...
+set -eu
+for instance in $1; do
+  mkdir -p "/var/lib/supabase/$instance"
+  : > "/var/lib/supabase/$instance/database-ready"
+done
+sync -f /var/lib/supabase
+shift
+if [ $# -gt 0 ]; then systemctl reset-failed "$@" 2>/dev/null || true; systemctl start "$@"; fi

@@ -1,0 +1,18 @@
+# The module tree in directory $1: where it stands, a digest per file, host.json and the instance files.
+set -u
+dir=$1
+parent=$dir
+while [ ! -d "$parent" ]; do parent=$(dirname "$parent"); done
+echo "real $(readlink -f "$parent")"
+up=$(readlink -f "$parent")
+while :; do
+  if [ -e "$up/.git" ]; then echo "git $up"; break; fi
+  if [ "$up" = / ]; then break; fi
+  up=$(dirname "$up")
+done
+[ -d "$dir" ] || exit 0
+cd "$dir" || exit 1
+find . -name '.supabase-*' -prune -o -type f -exec sha256sum {} + | sed 's|^\([0-9a-f]*\)  \./|file \1 |'
+echo "--- texts"
+head -v -n 10000 host.json instances/*.json 2>/dev/null
+exit 0

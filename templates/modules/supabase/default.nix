@@ -1,0 +1,24 @@
+# Supabase instances on this host. `pyinfra inventory.py deploy.py` writes host.json, instances/ and secrets/
+# beside this file; configuration.nix imports the directory.
+{ config, lib, options, ... }:
+let
+  cfg = config.constellation.supabase;
+  tree = import ./__tree.nix { inherit lib; };
+  # Single values, so that a definition in Nix overrides one and leaves the others.
+  defaults = lib.mapAttrs (_: value: if builtins.isAttrs value then defaults value else lib.mkDefault value);
+in
+{
+  imports = [ ./__options.nix ./instance.nix ./secrets.nix ];
+
+  config = lib.mkMerge [
+    { constellation.supabase = defaults tree.host // { instances = lib.mapAttrs (_: defaults) tree.instances; }; }
+    (lib.mkIf cfg.enable {
+      assertions = import ./__checks.nix { inherit lib config options; };
+      services.postgresql = import ./__postgresql.nix { inherit lib; inherit (cfg) capacity; };
+      environment.etc = {
+        "supabase/revision".text = builtins.toJSON tree.revision;
+        "supabase/source".source = tree.source;
+      };
+    })
+  ];
+}

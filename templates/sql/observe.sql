@@ -1,0 +1,78 @@
+-- What is: one JSON line about our roles and databases, from shared catalogs and the server's settings only.
+-- Verifiers leave as digests. A server before 16 answers with its version alone (pg_auth_members has no options there).
+SELECT pg_catalog.current_setting('server_version_num')::integer >= 160000 AS modern \gset
+\if :modern
+BEGIN TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY;
+WITH described AS (
+    SELECT r.oid, r.rolname, d.description AS comment,
+           r.rolname ~ '^supabase_' OR r.rolname IN ('anon', 'authenticated', 'service_role', 'dashboard_user')
+           OR coalesce(d.description ~ '^supabase: ', false) AS ours
+    FROM pg_catalog.pg_authid AS r
+    LEFT JOIN pg_catalog.pg_shdescription AS d
+        ON d.objoid = r.oid AND d.classoid = 'pg_catalog.pg_authid'::pg_catalog.regclass
+), memberships AS (
+    SELECT m.member, r.rolname AS role, pg_catalog.bool_or(m.admin_option) AS admin,
+           pg_catalog.bool_or(m.inherit_option) AS inherit, pg_catalog.bool_or(m.set_option) AS set
+    FROM pg_catalog.pg_auth_members AS m JOIN pg_catalog.pg_authid AS r ON r.oid = m.roleid
+    GROUP BY m.member, r.rolname
+), member_of AS (
+    SELECT m.member, pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object(
+        'role', m.role, 'admin', m.admin, 'inherit', m.inherit, 'set', m.set)) AS list
+    FROM memberships AS m GROUP BY m.member
+), parameters AS (
+    SELECT a.grantee, pg_catalog.jsonb_agg(DISTINCT p.parname) AS list
+    FROM pg_catalog.pg_parameter_acl AS p, LATERAL pg_catalog.aclexplode(p.paracl) AS a
+    WHERE a.privilege_type = 'SET' GROUP BY a.grantee
+), roles AS (
+    SELECT pg_catalog.jsonb_build_object(
+        'name', r.rolname, 'comment', d.comment, 'login', r.rolcanlogin, 'inherit', r.rolinherit,
+        'superuser', r.rolsuper, 'createdb', r.rolcreatedb, 'createrole', r.rolcreaterole,
+        'replication', r.rolreplication, 'bypassrls', r.rolbypassrls, 'limit', r.rolconnlimit,
+        'expires', coalesce(r.rolvaliduntil <> 'infinity', false),
+        'password', pg_catalog.encode(pg_catalog.sha256(pg_catalog.convert_to(r.rolpassword, 'UTF8')), 'hex'),
+        'member_of', coalesce(m.list, '[]'), 'parameters', coalesce(p.list, '[]')) AS role
+    FROM described AS d JOIN pg_catalog.pg_authid AS r ON r.oid = d.oid
+    LEFT JOIN member_of AS m ON m.member = r.oid
+    LEFT JOIN parameters AS p ON p.grantee = r.oid
+    WHERE d.ours
+), privileges AS (
+    SELECT d.oid, pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object(
+        'role', coalesce(g.rolname, 'PUBLIC'), 'privilege', a.privilege_type, 'grantable', a.is_grantable)) AS list
+    FROM pg_catalog.pg_database AS d
+    CROSS JOIN LATERAL pg_catalog.aclexplode(coalesce(d.datacl, pg_catalog.acldefault('d', d.datdba))) AS a
+    LEFT JOIN pg_catalog.pg_authid AS g ON g.oid = a.grantee
+    WHERE a.grantee <> d.datdba
+    GROUP BY d.oid
+), settings AS (
+    SELECT s.setdatabase AS oid, pg_catalog.jsonb_object_agg(r.rolname, pg_catalog.to_jsonb(s.setconfig)) AS list
+    FROM pg_catalog.pg_db_role_setting AS s JOIN pg_catalog.pg_authid AS r ON r.oid = s.setrole
+    GROUP BY s.setdatabase
+), databases AS (
+    SELECT pg_catalog.jsonb_build_object(
+        'name', d.datname, 'comment', c.description, 'owner', o.rolname, 'superuser', o.rolsuper,
+        'encoding', pg_catalog.pg_encoding_to_char(d.encoding), 'limit', d.datconnlimit,
+        'open', d.datallowconn, 'template', d.datistemplate,
+        'privileges', coalesce(p.list, '[]'), 'settings', coalesce(s.list, '{}')) AS database
+    FROM pg_catalog.pg_database AS d JOIN pg_catalog.pg_authid AS o ON o.oid = d.datdba
+    LEFT JOIN pg_catalog.pg_shdescription AS c
+        ON c.objoid = d.oid AND c.classoid = 'pg_catalog.pg_database'::pg_catalog.regclass
+    LEFT JOIN privileges AS p ON p.oid = d.oid
+    LEFT JOIN settings AS s ON s.oid = d.oid
+    WHERE d.datname ~ '^supabase_'
+)
+SELECT pg_catalog.jsonb_build_object(
+    'version', pg_catalog.current_setting('server_version_num')::integer,
+    'settings', (SELECT pg_catalog.jsonb_object_agg(s.name, s.setting) FROM pg_catalog.pg_settings AS s
+        WHERE s.name IN ('max_connections', 'wal_level', 'max_replication_slots', 'max_wal_senders', 'port',
+                         'max_slot_wal_keep_size', 'password_encryption', 'listen_addresses')),
+    'pending_restart', (SELECT coalesce(pg_catalog.jsonb_agg(s.name), '[]') FROM pg_catalog.pg_settings AS s
+        WHERE s.pending_restart),
+    'extensions', (SELECT coalesce(pg_catalog.jsonb_agg(e.name), '[]')
+        FROM pg_catalog.pg_available_extensions() AS e),
+    'foreign_roles', (SELECT coalesce(pg_catalog.jsonb_agg(d.rolname), '[]') FROM described AS d WHERE NOT d.ours),
+    'roles', (SELECT coalesce(pg_catalog.jsonb_agg(r.role), '[]') FROM roles AS r),
+    'databases', (SELECT coalesce(pg_catalog.jsonb_agg(d.database), '[]') FROM databases AS d));
+COMMIT;
+\else
+SELECT pg_catalog.jsonb_build_object('version', pg_catalog.current_setting('server_version_num')::integer);
+\endif

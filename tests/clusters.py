@@ -1,0 +1,97 @@
+"""A host's wanted cluster, and the project's own way of bringing a real PostgreSQL to it."""
+
+import hashlib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from desired import scram
+from desired.changes import Change
+from desired.cluster import WantedCluster, wanted
+from desired.cluster_diff import SqlChange, difference
+from desired.cluster_state import Observation, Observed
+from desired.cluster_stream import needs_verifier, stream
+from desired.estate import Host
+from desired.instance import resolve
+from desired.model import HostData, InstanceData
+from desired.sql_text import verifier_line
+from facts.postgresql import Cluster
+from tests.pg import Server, shell
+
+KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJmI1mwFvHpY6nq8aZlX6yf1y0y7H8Y1v0mQ3m6Wl0aB"
+
+
+@dataclass(frozen=True)
+class Case:
+    """A host's instances by name (each value as in group_data); the password of `prod` is `password-of-prod`."""
+
+    instances: Mapping[str, Mapping[str, Any]]
+    salts: Mapping[str, bytes] = field(default_factory=dict)
+
+    @property
+    def host(self) -> Host:
+        data = HostData(domain="example.org", operators=(KEY,))
+        items = (
+            resolve(name, InstanceData.model_validate(value), host="host", domain="example.org", slot=slot)
+            for slot, (name, value) in enumerate(sorted(self.instances.items()))
+        )
+        return Host("host", data, KEY, tuple(items))
+
+    @property
+    def verifiers(self) -> dict[str, str]:
+        return {
+            name: scram.verifier(f"password-of-{name}", self.salts.get(name, hashlib.sha256(name.encode()).digest()[:16]))
+            for name in self.instances
+        }
+
+    @property
+    def digests(self) -> dict[str, str]:
+        return {name: hashlib.sha256(value.encode()).hexdigest() for name, value in self.verifiers.items()}
+
+    @property
+    def wanted(self) -> WantedCluster:
+        return wanted(self.host, self.digests)
+
+    def plan(self, server: Server, only: str | None = None) -> tuple[SqlChange, ...]:
+        return difference(self.wanted, observe(server), only)
+
+    def sql(self, changes: tuple[SqlChange, ...], only: str | None = None) -> str:
+        """The whole stream, verifiers first, as the sandbox sends it."""
+        line = verifier_line({name: self.verifiers[name] for name in needs_verifier(changes)})
+        return line + stream(self.wanted, changes, repair_shared=only is None)
+
+    def converge(self, server: Server, only: str | None = None) -> list[Change]:
+        """Plan, apply, and prove that nothing is left to do. Gives what was announced."""
+        changes = self.plan(server, only)
+        if changes:
+            result = server.guarded(self.sql(changes, only))
+            assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
+        assert self.plan(server, only) == ()
+        return [item.change for item in changes]
+
+
+def case(*names: str) -> Case:
+    return Case({name: {} for name in names})
+
+
+def observe(server: Server) -> Observation:
+    """The fact, as pyinfra would run it."""
+    return Cluster().process(shell(Cluster().command(server.session)).stdout.splitlines())
+
+
+def observed(server: Server) -> Observed:
+    result = observe(server)
+    assert isinstance(result, Observed), result
+    return result
+
+
+def boundaries(sql: str) -> list[int]:
+    """The positions after each statement and psql command of `sql`."""
+    ends, quoted, position = [], False, 0
+    for line in sql.splitlines(keepends=True):
+        position += len(line)
+        quoted ^= len(re.findall(r"\$(?:supabase|function)\$", line)) % 2 == 1
+        if not quoted and (line.rstrip().endswith((";", "\\gexec")) or line.startswith("\\connect")):
+            ends.append(position)
+    return ends

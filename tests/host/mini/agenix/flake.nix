@@ -1,0 +1,6 @@
+{
+  outputs = { self, ... }: {
+    nixosModules.age = import ./modules/age.nix;
+    nixosModules.default = self.nixosModules.age;
+  };
+}

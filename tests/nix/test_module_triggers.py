@@ -1,0 +1,77 @@
+"""Which secrets are declared, where they are read, and what a change of one touches."""
+
+import re
+from pathlib import Path
+
+from tests.nix.evaluation import Json, Lab, Library, instance
+from tests.nix.rendered import run, script, starts
+
+
+def test_runtime_paths_need_no_agenix(tmp_path: Path, library: Library) -> None:
+    """sops-nix style: an absolute path declares nothing and is read as it is."""
+    lab = Lab(tmp_path / "host")
+    lab.host()
+    paths = {"jwtSecret": "jwt", "anonKey": "anon", "serviceKey": "service", "databaseUrl": "db"}
+    paths = {option: f"/run/secrets/{kind}" for option, kind in paths.items()}
+    lab.put("prod", instance("prod", 0, secrets=[*paths.values(), "/run/secrets/jwt-previous"], **paths))
+    without = lab.evaluate(library, agenix=False)
+    assert without["failed"] == []
+    assert without["system"]["age"] is None
+    assert run(script(without["system"]["etc"]["supabase/check-secrets"])).returncode == 0
+    result = lab.evaluate(library)
+    assert result["system"]["age"] == {}
+    compose = Path(starts(result["system"]["units"]["supabase-prod-rest.service"])[0]).read_text()
+    assert re.findall(r"^add_key '?([^'\n]*)'?$", compose, re.MULTILINE) == [
+        "/run/secrets/jwt",
+        "/run/secrets/jwt-previous",
+    ]
+
+
+def test_a_secret_of_another_place(lab: Lab, library: Library) -> None:
+    """The scripts read where the host's agenix decrypts to."""
+    system = lab.evaluate(library, '{ age.secrets.supabase-prod-jwt.path = "/run/elsewhere/jwt"; }')["system"]
+    assert "/run/elsewhere/jwt" in Path(starts(system["units"]["supabase-prod-rest.service"])[0]).read_text()
+
+
+def changed_units(before: Json, after: Json) -> set[str]:
+    """Names of the units whose text differs."""
+    units = before["system"]["units"] | after["system"]["units"]
+    return {u for u in units if before["system"]["units"].get(u) != after["system"]["units"].get(u)}
+
+
+def test_a_new_ciphertext_reloads_the_units_that_read_it(lab: Lab, library: Library) -> None:
+    """Nothing but the reload trigger of those units changes; renaming or touching the tree changes nothing."""
+    before = lab.evaluate(library)
+    lab.secret("supabase-prod-jwt", "another ciphertext")
+    after = lab.evaluate(library)
+    assert changed_units(before, after) == {"supabase-prod-rest.service"}
+    for old, new in zip(
+        before["system"]["units"]["supabase-prod-rest.service"].splitlines(),
+        after["system"]["units"]["supabase-prod-rest.service"].splitlines(),
+        strict=True,
+    ):
+        assert old == new or (old.startswith("X-Reload-Triggers=") and new.startswith("X-Reload-Triggers="))
+    lab.secret("supabase-prod-db", "another ciphertext")
+    assert changed_units(after, lab.evaluate(library)) == set()
+
+
+def test_secrets_directory_as_text(lab: Lab, library: Library, tmp_path: Path) -> None:
+    """`secretsDir = "${inputs.self}/secrets"` is text; each file is still addressed by its own content."""
+    (tmp_path / "elsewhere").mkdir()
+    (lab.tree / "secrets").rename(tmp_path / "elsewhere/secrets")
+    configuration = f'{{ constellation.supabase.secretsDir = "{tmp_path}/elsewhere/secrets"; }}'
+    before = lab.evaluate(library, configuration)
+    assert before["failed"] == []
+    (tmp_path / "elsewhere/secrets/unrelated.age").write_text("new")
+    assert changed_units(before, lab.evaluate(library, configuration)) == set()
+    assert all(Path(s["file"]).is_relative_to(lab.store) for s in before["system"]["age"].values())
+
+
+def test_a_setting_of_one_instance_changes_its_own_units(lab: Lab, library: Library) -> None:
+    """dev's log level is dev's matter; a third instance is nobody else's."""
+    before = lab.evaluate(library)
+    lab.put("dev", instance("dev", 1, logLevel="error"))
+    after = lab.evaluate(library)
+    assert changed_units(before, after) == {"supabase-dev.service", "supabase-dev-rest.service"}
+    lab.put("new", instance("new", 2))
+    assert {u.split(".")[0].split("-")[1] for u in changed_units(after, lab.evaluate(library))} == {"new"}

@@ -1,0 +1,52 @@
+"""The rendered units, judged by systemd."""
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.nix.evaluation import Lab, available, needs
+
+
+@pytest.fixture
+def units(lab: Lab, tmp_path: Path) -> Path:
+    """A directory with the rendered units and the targets they name."""
+    needs("systemd-analyze")
+    directory = tmp_path / "units"
+    directory.mkdir()
+    for name, text in lab.evaluate(available())["system"]["units"].items():
+        (directory / name).write_text(text)
+    for target in ("postgresql", "multi-user", "network", "sysinit", "basic", "shutdown"):
+        (directory / f"{target}.target").write_text("[Unit]\nDescription=a target\n")
+    return directory
+
+
+def test_systemd_accepts_every_line(units: Path) -> None:
+    """systemd ignores a line it does not understand with a log line: there must be none."""
+    ours = sorted(str(p) for p in units.glob("supabase-*"))
+    environment = os.environ | {"SYSTEMD_UNIT_PATH": f"{units}:", "SYSTEMD_LOG_LEVEL": "warning"}
+    ran = subprocess.run(
+        ["systemd-analyze", "verify", "--man=no", *ours], capture_output=True, text=True, check=False, env=environment
+    )
+    assert [line for line in ran.stderr.splitlines() if "supabase-" in line] == []
+    broken = units / "supabase-prod.service"
+    broken.write_text(broken.read_text().replace("ProtectSystem=strict", "ProtectSystem=srtict"))
+    ran = subprocess.run(
+        ["systemd-analyze", "verify", "--man=no", broken], capture_output=True, text=True, check=False, env=environment
+    )
+    assert "srtict" in ran.stderr, "the check finds a mistake"
+
+
+def test_exposure(units: Path) -> None:
+    """systemd's own score of each service is at most 1.5 of 10."""
+    if "--offline" not in subprocess.run(["systemd-analyze", "--help"], capture_output=True, text=True, check=True).stdout:
+        pytest.skip("systemd-analyze security has no --offline")
+    for service in sorted(units.glob("supabase-*.service")):
+        ran = subprocess.run(
+            ["systemd-analyze", "security", "--offline=true", "--threshold=15", "--no-pager", service],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert ran.returncode == 0, ran.stdout[-300:] + ran.stderr

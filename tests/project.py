@@ -1,0 +1,115 @@
+"""A user's project in a temporary directory: this repository's code, with an inventory and group_data of its own."""
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from pprint import pformat
+from typing import Any
+
+from tests.host import Machine
+from tests.keys import KeyPair
+
+ROOT = Path(__file__).parent.parent
+_CODE = ("deploy.py", "desired", "facts", "operations", "reports", "tasks", "templates", "workstation")
+_ANSI = re.compile(r"\x1b\[[0-9;]*m")
+_CHANGE = re.compile(r"^\s*\[(?P<host>[^\]]+)\] [+~-] (?P<change>.*)$")
+
+
+@dataclass(frozen=True)
+class Run:
+    """One pyinfra run. `output` has both streams, without colours."""
+
+    status: int
+    output: str
+
+    @property
+    def changes(self) -> list[str]:
+        """The announced changes, `prod: create role supabase_prod`, in the order of their first announcement."""
+        found = (_CHANGE.match(line) for line in self.output.splitlines())
+        return list(dict.fromkeys(match["change"] for match in found if match))
+
+    def of(self, verb: str) -> set[str]:
+        """The changes of one verb: `start` gives {"prod: start supabase-prod.service", ...}."""
+        return {change for change in self.changes if change.split(": ", 1)[1].startswith(verb + " ")}
+
+    @property
+    def unchanged(self) -> bool:
+        """Whether pyinfra reports success and no operation that did anything."""
+        return self.status == 0 and not self.changes and "] Success" not in self.output
+
+
+@dataclass
+class Project:
+    """`hosts`: inventory name to host data; `data`: the keys of their group's file."""
+
+    directory: Path
+    hosts: dict[str, dict[str, Any]]
+    data: dict[str, Any]
+    operator: KeyPair
+    extra: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.directory.mkdir(parents=True, exist_ok=True)
+        for name in _CODE:
+            if not (self.directory / name).exists():
+                (self.directory / name).symlink_to(ROOT / name)
+        (self.directory / "group_data").mkdir(exist_ok=True)
+        self.write()
+
+    def write(self) -> None:
+        """Bring inventory.py and group_data to `hosts` and `data`."""
+        imports = "from operations.transport import no_delay\n\n"
+        hosts = [(name, {**data, "ssh_paramiko_connect_kwargs": "no_delay"}) for name, data in self.hosts.items()]
+        text = pformat(hosts).replace("'no_delay'", "{'transport_factory': no_delay}")
+        (self.directory / "inventory.py").write_text(f"{imports}lab = {text}\n")
+        lines = [f"{key} = {pformat(value)}\n" for key, value in self.data.items()]
+        (self.directory / "group_data/lab.py").write_text("".join(lines))
+
+    def pyinfra(
+        self, *arguments: str, script: str = "deploy.py", timeout: float = 300, stdin: str | None = None, env: Mapping[str, str] = {}
+    ) -> Run:
+        """`pyinfra inventory.py SCRIPT ARGUMENTS`. stdin None is /dev/null: without -y or --dry pyinfra then stops."""
+        done = subprocess.run(
+            self.command(script, *arguments),
+            cwd=self.directory,
+            env=self.environment(env),
+            input=stdin if stdin is not None else "",
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=timeout,
+        )
+        return Run(done.returncode, _ANSI.sub("", done.stdout))
+
+    def command(self, script: str, *arguments: str) -> list[str]:
+        return [str(Path(sys.executable).parent / "pyinfra"), "inventory.py", script, *arguments]
+
+    def environment(self, env: Mapping[str, str] = {}) -> dict[str, str]:
+        return {**os.environ, "PYINFRA_PROGRESS": "off", "PYTHONDONTWRITEBYTECODE": "1", **env}
+
+    def dry(self, *arguments: str) -> Run:
+        return self.pyinfra("--dry", *arguments)
+
+    def converge(self, *arguments: str, **keywords: Any) -> Run:
+        return self.pyinfra("-y", *arguments, **keywords)
+
+    def files(self) -> dict[str, bytes]:
+        """Every file of the user's own state, locks aside: relative path to content."""
+        found = {}
+        for path in sorted(self.directory.rglob("*")):
+            if path.is_file() and not path.is_symlink() and not path.name.endswith(".lock"):
+                name = path.relative_to(self.directory)
+                if name.parts[0] not in _CODE:
+                    found[str(name)] = path.read_bytes()
+        return found
+
+
+def on_machines(directory: Path, machines: Sequence[Machine], instances: Mapping[str, Any], operator: KeyPair, **data: Any) -> Project:
+    """A project whose group `lab` has these machines; each knows its host key from the machine's own known_hosts."""
+    hosts = {machine.ip: machine.pyinfra_data() for machine in machines}
+    values = {"domain": "example.org", "operators": [operator.public], "identity": str(operator.private)}
+    return Project(directory, hosts, {**values, "instances": dict(instances), **data}, operator)

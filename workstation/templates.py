@@ -1,0 +1,19 @@
+"""The files this project sends: read from templates/, whole and unchanged."""
+
+from functools import cache
+from pathlib import Path
+
+_ROOT = Path(__file__).parent.parent / "templates"
+
+
+@cache
+def module_files() -> dict[str, bytes]:
+    """The static part of the module tree: path to content."""
+    root = _ROOT / "modules/supabase"
+    return {path.name: path.read_bytes() for path in sorted(root.iterdir()) if path.is_file()}
+
+
+@cache
+def host_script(*names: str) -> str:
+    """The text of one host script, after the ones it builds on."""
+    return "".join((_ROOT / "host" / f"{name}.sh").read_text(encoding="utf-8") for name in names)
