@@ -111,9 +111,7 @@ class WantedInstance:
                 "limit": DATABASE_LIMIT,
                 "grants": {role.name: list(role.privileges) for role in self.roles if role.privileges},
                 "settings": {
-                    role.name: {key: list(value) for key, value in role.settings.items()}
-                    for role in self.roles
-                    if role.settings
+                    role.name: {key: list(value) for key, value in role.settings.items()} for role in self.roles if role.settings
                 },
             },
             "names": self.names,
@@ -133,9 +131,7 @@ def wanted(host: Host, digests: Mapping[str, str | None]) -> WantedCluster:
 
     Every login exists whether its service is on or not: switching a service changes no role, and its schema keeps its owner.
     """
-    shared = tuple(
-        Role(name, SHARED_COMMENT, login=False, bypassrls=name == "service_role") for name in sorted(_SHARED)
-    )
+    shared = tuple(Role(name, SHARED_COMMENT, login=False, bypassrls=name == "service_role") for name in sorted(_SHARED))
     return WantedCluster(shared, tuple(_instance(item, digests.get(item.name)) for item in host.instances))
 
 

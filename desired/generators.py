@@ -1,7 +1,6 @@
 """How each kind of secret is made. A new kind is one entry of GENERATORS (and its name in `desired.instance.secrets_of`)."""
 
 import base64
-import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -12,7 +11,7 @@ from urllib.parse import urlsplit
 from desired import names, scram
 from desired.estate import Host
 from desired.instance import Instance
-from desired.sidecar import digest
+from desired.sidecar import canonical, digest
 
 Inputs = dict[str, Any]
 
@@ -49,7 +48,7 @@ class Generator:
 
 def inputs_digest(inputs: Inputs) -> str:
     """What the sidecar keeps of the inputs."""
-    return digest(json.dumps(inputs, sort_keys=True, separators=(",", ":")).encode())
+    return digest(canonical(inputs))
 
 
 def _nothing(instance: Instance, host: Host) -> Inputs:

@@ -10,6 +10,7 @@ from typing import Any
 
 from desired.instance import json_text
 
+_CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"))
 _HASH = re.compile(r"[0-9a-f]{64}")
 _ID = re.compile(r"[0-9a-f]{16}")
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
@@ -45,6 +46,11 @@ def digest(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
+def canonical(value: Any) -> bytes:
+    """JSON of equal bytes for equal data, to be digested."""
+    return _CANONICAL.encode(value).encode()
+
+
 def time_text(moment: datetime) -> str:
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
@@ -78,7 +84,7 @@ def parse(content: bytes) -> Sidecar:
 
 
 def _check(body: Mapping[str, Any]) -> str:
-    return digest(json.dumps(body, sort_keys=True, separators=(",", ":")).encode())
+    return digest(canonical(body))
 
 
 def _text(value: Any) -> bool:

@@ -11,8 +11,7 @@ from desired.errors import SecretStop
 
 #: The static SQL by name: observe, prelude, roles, database, schema.
 STATIC: Final[Mapping[str, str]] = {
-    path.stem: path.read_text(encoding="utf-8")
-    for path in (Path(__file__).parent.parent / "templates/sql").glob("*.sql")
+    path.stem: path.read_text(encoding="utf-8") for path in (Path(__file__).parent.parent / "templates/sql").glob("*.sql")
 }
 
 #: The only form of password that PostgreSQL stores as it is; any other text it would hash as a plaintext.
@@ -77,10 +76,17 @@ def psql_word(value: str) -> str:
 
 
 def connect(database: str) -> str:
-    """The psql line that goes on in `database` with the same user, socket and options. Raises ValueError as `literal` does."""
+    """The psql line that goes on in `database` with the same user, socket and options.
+
+    Raises ValueError as `literal` does, and for no name at all, which psql would take for the user's.
+    """
+    if not database:
+        raise ValueError("a database has a name")
     # As a connection string: a bare name with `=` in it, or one like a URI, would be read as one.
     conninfo = "dbname='" + database.replace("\\", "\\\\").replace("'", "\\'") + "'"
-    return f"\\connect -reuse-previous=on {psql_word(conninfo)}\n"
+    # psql strips double quotes from this command's arguments as from an SQL name, even inside single quotes.
+    identifier = '"' + conninfo.replace('"', '""') + '"'
+    return f"\\connect -reuse-previous=on {psql_word(identifier)}\n"
 
 
 def setting(name: str, value: Any) -> str:

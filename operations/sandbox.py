@@ -1,7 +1,9 @@
 """The sandbox: this machine instead of a host. PostgreSQL is real; there is no NixOS, so nothing is built or activated."""
 
 import shlex
-from collections.abc import Mapping
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
 
 from pyinfra.api.command import FunctionCommand, StringCommand
 from pyinfra.api.host import Host
@@ -13,7 +15,7 @@ from desired import names
 from desired.changes import Change
 from desired.errors import Stop
 from desired.instance import Instance
-from desired.sql_text import psql_word, session
+from desired.sql_text import PSQL_ARGUMENTS, psql_word, session
 from operations import databases
 from operations.announce import announce
 from operations.connection import run
@@ -38,44 +40,78 @@ def converge(site: Site) -> Commands:
     if not changes and not plan.changes:
         host.noop("PostgreSQL runs and holds every database")
         return
-    yield FunctionCommand(_start, (server,), {})
+    yield FunctionCommand(_do, (server.start,), {})
     verifiers = {item.name: _opened(site, item, "dbverifier") for item in site.instances}
     yield from plan.from_memory(verifiers)
     yield FunctionCommand(_log_in, (site, server), {})
 
 
+@operation()
+@stops_host
+def stop(site: Site) -> Commands:
+    """The sandbox's PostgreSQL does not run; its data stay."""
+    server = _server(site)
+    if not server.running():
+        host.noop("PostgreSQL does not run")
+        return
+    announce(host, [Change(None, "stop", "PostgreSQL server")])
+    yield FunctionCommand(_do, (server.stop,), {})
+
+
+@operation()
+@stops_host
+def reset(site: Site) -> Commands:
+    """Nothing of the sandbox is left."""
+    server = _server(site)
+    places = [place for place in dict.fromkeys((server.place, sandbox.directory())) if place.exists()]
+    if not places:
+        host.noop("there is no sandbox")
+        return
+    announce(host, [Change(None, "remove", str(place)) for place in places])
+    yield FunctionCommand(_do, (server.remove,), {})
+
+
+def _do(state: State, host: Host, act: Callable[[], None]) -> bool:
+    try:
+        act()
+    except Stop as stop:
+        return fail(state, host, str(stop))
+    return True
+
+
 def how_to_look(site: Site) -> list[str]:
     """The lines that show a newcomer what is there."""
     server, store = _server(site), site.store
-    first = site.instances[0]
-    shown = [f"  secrets    {store.secrets_dir}/*.age in {sandbox.DIRECTORY}, for agenix: secrets.nix, supabase.nix"]
-    shown += [f"  Nix files  {sandbox.DIRECTORY}/etc/nixos/supabase"]
-    shown += [f"  decrypt    python -m reports.secret {first.name} db"]
-    login = [str(server.programs / "psql"), "-h", "localhost", "-p", str(server.port), "-U", names.owner(first.name), "-d", first.database]
-    shown += [f"  log in     {shlex.join(login)}   (the password stands in the URL of `db`)"]
-    shown += ["  stop       just sandbox-stop", "  forget     just sandbox-reset", f"  {_NOT_EXERCISED}"]
-    return shown
+    first, place = site.instances[-1], sandbox.DIRECTORY
+    secret = f"{place}/{store.secrets_dir}/{first.secrets['db']}.age"
+    login = ["-h", "localhost", "-p", str(server.port), "-U", names.owner(first.name), "-d", first.database]
+    return [
+        f"  secrets    {place}/{store.secrets_dir}/*.age, with agenix' secrets.nix beside them",
+        f"  decrypt    {_short(Path(sys.executable))} -m reports.decrypt -i {place}/identity {secret}   (or age -d, with the same arguments)",
+        f"  Nix files  {place}/etc/nixos/supabase",
+        f"  log in     {shlex.join([_short(server.programs / 'psql'), *login])}   (the password stands in the decrypted URL)",
+        f"  stop       {_short(Path(sys.executable).with_name('pyinfra'))} -y inventory.py tasks/sandbox_stop.py",
+        f"  forget     {_short(Path(sys.executable).with_name('pyinfra'))} -y inventory.py tasks/sandbox_reset.py",
+        f"  {_NOT_EXERCISED}",
+    ]
+
+
+def _short(path: Path) -> str:
+    """Relative to the project where it lies inside."""
+    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
 
 
 def _server(site: Site) -> SandboxServer:
     return SandboxServer(site.host.data.postgresql_port, 45 * site.host.data.capacity + 20)
 
 
-def _start(state: State, host: Host, server: SandboxServer) -> bool:
-    try:
-        if not server.running():
-            server.start()
-    except Stop as stop:
-        return fail(state, host, str(stop))
-    return True
-
-
 def _log_in(state: State, host: Host, site: Site, server: SandboxServer) -> bool:
     """As every owner with the URL's password over TCP; the URL goes to psql on its stdin."""
     urls: Mapping[str, str] = {item.name: _opened(site, item, "db") for item in site.enabled}
     lines = [f"\\connect {psql_word(url)}\nSELECT 'in {name}';\n" for name, url in urls.items()]
-    command = session(psql=str(server.programs / "psql"), connection=server.connection)
-    success, output = run(host, StringCommand(command, _stdin="".join(lines)))
+    # The superuser's guarded session will not do: its options are not an owner's to set.
+    psql = shlex.join([str(server.programs / "psql"), *PSQL_ARGUMENTS, *server.connection])
+    success, output = run(host, StringCommand(psql, _stdin="".join(lines)))
     refused = [name for name in urls if f"in {name}" not in output]
     return (success and not refused) or fail(state, host, f"the owner cannot log in: {', '.join(refused)}")
 

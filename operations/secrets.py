@@ -7,7 +7,7 @@ from pyinfra.api.state import State
 from pyinfra.context import host
 
 from desired.changes import Change
-from desired.errors import Stop
+from desired.errors import Invalid, Mistake, Stop
 from operations.announce import announce, note
 from operations.site import Site
 from operations.stops import Commands, fail, stops_host
@@ -24,6 +24,27 @@ def ensure(site: Site) -> Commands:
         return
     announce(host, changes)
     yield FunctionCommand(_apply, (site,), {})
+
+
+@operation()
+@stops_host
+def adopt(site: Site) -> Commands:
+    """What a person changed with the agenix CLI is checked and taken over."""
+    if site.only is None:
+        raise Invalid([Mistake("--data", "instance", "name the instance whose secrets were changed: --data instance=NAME")])
+    yield FunctionCommand(_adopt, (site,), {})
+
+
+def _adopt(state: State, host: Host, site: Site) -> bool:
+    try:
+        for instance in site.instances:
+            changes = site.store.adopt(site.host, instance)
+            announce(host, changes)
+            if not changes:
+                note(host, f"{instance.name}: nothing was changed by hand")
+    except Stop as stop:
+        return fail(state, host, str(stop))
+    return True
 
 
 def _sandbox(site: Site) -> list[Change]:

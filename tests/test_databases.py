@@ -5,17 +5,20 @@ import re
 import subprocess
 import threading
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from desired import cluster
 from desired.changes import Change
-from desired.cluster_state import Absent
 from desired.cluster_diff import difference
+from desired.cluster_state import Absent
 from desired.errors import HostStop
 from desired.sql_text import STATIC, connect, setting, verifier_line
+from operations.databases import Plan
 from tests.clusters import Case, boundaries, case, observe, observed
-from tests.pg import MAJORS, Server, server
+from tests.pg import MAJORS, Server, server, shell
 
 SNAPSHOT = """
 SELECT 'database', datname, datdba::regrole, datacl, datconnlimit, datallowconn FROM pg_database WHERE datname !~ '^supabase_'
@@ -48,7 +51,7 @@ def pair(pg: Server) -> Case:
 def test_bare_to_converged_and_then_nothing(pg: Server, pair: Case) -> None:
     assert pair.plan(pg) == ()
     state = observed(pg)
-    assert {name for name in state.databases} >= {"supabase_dev", "supabase_prod"}
+    assert set(state.databases) >= {"supabase_dev", "supabase_prod"}
     assert state.databases["supabase_prod"].owner == "postgres"
     assert not any(role.superuser or role.createrole or role.createdb for role in state.roles.values())
     assert not any(membership.admin for role in state.roles.values() for membership in role.member_of)
@@ -205,23 +208,25 @@ def test_a_database_user_of_its_own_works_as_the_owner(pg: Server, pair: Case) -
     assert pg.query("CREATE TABLE public.t (); SELECT session_user, current_user;", **login) == "shopkeeper|supabase_extra"
     assert pg.query("SELECT tableowner FROM pg_tables WHERE tablename = 't';", **login) == "supabase_extra"
     assert pg.psql("", **{**login, "database": "supabase_prod"}).returncode == 2
-    for wrong, word in [
+    mistakes: list[tuple[dict[str, Any], str]] = [
         ({"name": "supabase_shop"}, "database.user is supabase_extra in group_data and shopkeeper on the host"),
         ({"user": "shopkeeper"}, "database.name is supabase_extra in group_data and supabase_shop on the host"),
-    ]:
+    ]
+    for wrong, word in mistakes:
         with pytest.raises(HostStop, match=re.escape(word)):
             Case({"extra": {"database": wrong}}).plan(pg)
 
 
 def test_foreign_roles_and_databases_stop_the_run(pg: Server, pair: Case) -> None:
     pg.query("CREATE ROLE supabase_alien_auth; CREATE ROLE keeper; CREATE DATABASE supabase_alien;")
-    for value, word in [
+    refused: list[tuple[dict[str, Any], str]] = [
         ({}, "role supabase_alien_auth exists and was not made by this project"),
         ({}, "database supabase_alien exists and was not made by this project"),
         ({"database": {"user": "keeper"}}, "role keeper exists"),
         ({"database": {"name": "supabase_nowhere", "create_database": False}}, "does not exist and database.create_database"),
         ({"database": {"name": "supabase_prod"}}, "belongs to another instance (prod)"),
-    ]:
+    ]
+    for value, word in refused:
         with pytest.raises(HostStop, match=re.escape(word)):
             Case({"alien": value}).plan(pg)
         # The SQL refuses too, when nobody could look before.
@@ -346,7 +351,7 @@ SIGNATURES = (
 )
 TRAP = """BEGIN
     INSERT INTO public.caught VALUES (current_user, session_user);
-    IF current_setting('is_superuser') = 'on' THEN
+    IF pg_catalog.current_setting('is_superuser') OPERATOR(pg_catalog.=) 'on' THEN
         ALTER ROLE supabase_evil SUPERUSER;
     END IF;
     RETURN NULL;
@@ -371,7 +376,7 @@ def poison() -> str:
     for operator in ("->", "->>", "#>>", "?"):
         sql.append(f"CREATE OPERATOR public.{operator} (LEFTARG = jsonb, RIGHTARG = text, FUNCTION = public.trap);")
     for kind in ("jsonb", "text", "name", "oid", "record", "integer", "boolean", "regclass"):
-        sql.append(f'CREATE DOMAIN public."{kind}" AS pg_catalog.int4 CHECK (public.trap(\'a\'::pg_catalog.text, \'b\'));')
+        sql.append(f"CREATE DOMAIN public.\"{kind}\" AS pg_catalog.int4 CHECK (public.trap('a'::pg_catalog.text, 'b'));")
     for relation in relations:
         if relation not in called:
             sql.append(f"CREATE VIEW public.{relation} AS SELECT public.trap('a'::pg_catalog.text, 'b') AS oid;")
@@ -415,7 +420,8 @@ def test_a_poisoned_database_gains_nothing(major: int, monkeypatch: pytest.Monke
         ):
             result = pg.psql(forbidden, **owner)
             granted = pg.query("SELECT has_database_privilege('supabase_prod', 'supabase_evil', 'CONNECT');")
-            assert (result.returncode == 3 or "no privileges were granted" in result.stderr) and granted == "f", forbidden
+            assert result.returncode == 3 or "no privileges were granted" in result.stderr, forbidden
+            assert granted == "f", forbidden
         # The database's inside is done anew, and roles and privileges are repaired meanwhile.
         for again in range(2):
             pg.query("COMMENT ON DATABASE supabase_evil IS NULL; ALTER ROLE supabase_evil CONNECTION LIMIT 2;")
@@ -429,6 +435,27 @@ def test_a_poisoned_database_gains_nothing(major: int, monkeypatch: pytest.Monke
         pg.query("SET search_path = public, pg_catalog; SELECT quote_ident('x'::pg_catalog.text);", database="supabase_evil")
         assert pg.query("SELECT who FROM public.caught;", database="supabase_evil") == "postgres"
         assert observed(pg).roles["supabase_evil"].superuser is True
+
+
+def test_the_command_for_a_host_and_for_this_machine(pg: Server, pair: Case, tmp_path: Path) -> None:
+    one = Case({"sent": {}})
+    for yields in ("host", "memory"):
+        plan = Plan(one.wanted, one.plan(pg), pg.session, None)
+        secret = tmp_path / "verifier"
+        secret.write_text(one.verifiers["sent"] + "\n", encoding="utf-8")
+        if yields == "host":
+            wrong = next(plan.on_host({"sent": str(tmp_path / "nothing")}, "echo went back"))
+            failed = shell(str(wrong), str(wrong.connector_arguments["_stdin"]))
+            assert (failed.returncode, failed.stdout) == (1, "went back\n")
+            (command,) = plan.on_host({"sent": str(secret)}, "echo went back")
+        else:
+            (command,) = plan.from_memory(one.verifiers)
+        assert one.verifiers["sent"] not in str(command)
+        result = shell(str(command), str(command.connector_arguments["_stdin"]))
+        assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
+        assert one.plan(pg) == ()
+        assert not list(Plan(one.wanted, (), pg.session, None).on_host({}))
+        pg.query("ALTER ROLE supabase_sent PASSWORD NULL;")
 
 
 def test_create_database_false_after_birth_is_no_difference(pg: Server, pair: Case) -> None:

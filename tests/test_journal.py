@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from desired.errors import SecretStop
-from workstation import files, journal
+from workstation import journal
 
 GROUP = {"b.age": b"new b\n", "a.age": b"new a\n", "a.json": b"{}\n"}
 
@@ -79,9 +79,9 @@ def test_every_step_is_on_the_disk_before_the_next(tmp_path: Path, monkeypatch: 
         real["unlink"](path)
         log.append(f"-{path.name}")
 
-    monkeypatch.setattr(files.os, "fsync", fsync)
-    monkeypatch.setattr(files.os, "rename", rename)
-    monkeypatch.setattr(files.os, "unlink", unlink)
+    monkeypatch.setattr(os, "fsync", fsync)
+    monkeypatch.setattr(os, "rename", rename)
+    monkeypatch.setattr(os, "unlink", unlink)
     journal.write(tmp_path, "prod", GROUP)
     name = journal.file("prod")
     assert log[:2] == [name, "names"]

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from desired.errors import Busy
+from desired.errors import Busy, Stop
 from tests.secret_project import forked
 from workstation import lock
 
@@ -56,6 +56,11 @@ def test_a_program_started_meanwhile_does_not_keep_it(tmp_path: Path) -> None:
 
     assert forked(start) == 0
     lock.hold(tmp_path)
+
+
+def test_a_directory_that_cannot_be_written(tmp_path: Path) -> None:
+    with pytest.raises(Stop, match=r"\.supabase\.lock cannot be taken: No such file or directory"):
+        lock.hold(tmp_path / "nowhere")
 
 
 @pytest.mark.parametrize("note", [b"", b"{}", b"[]", b"\xff", b'{"pid": 1}'])

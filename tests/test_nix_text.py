@@ -8,7 +8,24 @@ from hypothesis import strategies as st
 
 from desired import nix_text
 
-AWKWARD = ["", "plain", 'a"b', "a\\", "\\${x}", "${x}", "$${x}", "$", "$$", "''", "''${x}", "\n\r\t", "grün ☃ 𝄞", "{", "a\\nb", "\x01\x7f"]
+AWKWARD = [
+    "",
+    "plain",
+    'a"b',
+    "a\\",
+    "\\${x}",
+    "${x}",
+    "$${x}",
+    "$",
+    "$$",
+    "''",
+    "''${x}",
+    "\n\r\t",
+    "grün ☃ 𝄞",
+    "{",
+    "a\\nb",
+    "\x01\x7f",
+]
 
 
 def evaluated(text: str) -> object:

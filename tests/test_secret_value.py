@@ -20,7 +20,9 @@ def test_one_line_however_the_editor_ended_it(plaintext: bytes) -> None:
     assert value_of(line("value")) == "value"
 
 
-@pytest.mark.parametrize("plaintext", [b"", b"\n", b"one\ntwo\n", b"one\n\n", b" value\n", b"value \n", b"\xff\xfe", b"one\x0btwo"])
+@pytest.mark.parametrize(
+    "plaintext", [b"", b"\n", b"one\ntwo\n", b"one\n\n", b" value\n", b"value \n", b"\xff\xfe", b"one\x0btwo"]
+)
 def test_anything_else_is_refused_without_being_quoted(plaintext: bytes) -> None:
     with pytest.raises(ValueError, match=r"^it is not (text|one line without spaces around it)$") as caught:
         value_of(plaintext)

@@ -44,7 +44,8 @@ def test_agenix_reads_the_users_rules_and_ours(tmp_path: Path) -> None:
     (tmp_path / "secrets.nix").write_text('let me = "ssh-ed25519 CCCC"; in { "mine.age".publicKeys = [ me ]; }\n')
     rules.write(tmp_path, RECIPIENTS, [])
     hint = rules.plan(tmp_path, "secrets", RECIPIENTS).hint
-    assert hint and hint.startswith("secrets/secrets.nix: ")
+    assert hint is not None
+    assert hint.startswith("secrets/secrets.nix: ")
     line = hint.split("`")[1]
     with open(tmp_path / "secrets.nix", "a") as file:
         file.write(line + "\n")

@@ -8,10 +8,9 @@ from pathlib import Path
 def write_atomic(path: Path, content: bytes, mode: int = 0o644) -> None:
     """Put `content` at `path` so that any reader, even after a power cut, sees the old file or the new one.
 
-    The temporary name is always the same, `.<name>.tmp`: what a killed run left there is taken over by the next.
     The caller holds the project lock. On OSError (no space, read-only) the old file is untouched and nothing is left.
     """
-    temporary = path.with_name(f".{path.name}.tmp")
+    temporary = temporary_of(path)
     with suppress(FileNotFoundError):
         os.unlink(temporary)
     try:
@@ -28,6 +27,11 @@ def write_atomic(path: Path, content: bytes, mode: int = 0o644) -> None:
     sync_directory(path.parent)
 
 
+def temporary_of(path: Path) -> Path:
+    """Where `write_atomic` prepares a file: always the same name, so that the next write takes over what a kill left."""
+    return path.with_name(f".{path.name}.tmp")
+
+
 def remove(path: Path) -> None:
     """Remove a file for good; one that is not there is fine."""
     with suppress(FileNotFoundError):
@@ -35,7 +39,7 @@ def remove(path: Path) -> None:
         sync_directory(path.parent)
 
 
-def read(path: Path) -> bytes | None:
+def read(path: Path | str) -> bytes | None:
     """The content, or None when there is no such file."""
     try:
         with open(path, "rb", buffering=0) as file:

@@ -6,6 +6,7 @@ digest of what each file was before, so that a file a person has changed since i
 """
 
 import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -46,6 +47,11 @@ def pending(directory: Path, instance: str) -> dict[str, bytes]:
     return {name: new for name, (_, new) in group.items()}
 
 
+def undecided(directory: Path, instance: str) -> bool:
+    """Whether a run was killed while it still wrote its journal: nothing had happened, only that file is left."""
+    return os.path.lexists(files.temporary_of(directory / file(instance)))
+
+
 def write(directory: Path, instance: str, group: Mapping[str, bytes]) -> None:
     """Put every file of the group in place, all or none as far as any later reader of `pending` can tell.
 
@@ -60,7 +66,8 @@ def write(directory: Path, instance: str, group: Mapping[str, bytes]) -> None:
 
 
 def complete(directory: Path, instance: str) -> None:
-    """Write what a killed run left undone, if any. The caller holds the project lock."""
+    """Write what a killed run left undone, if any, and clear up after it. The caller holds the project lock."""
+    files.remove(files.temporary_of(directory / file(instance)))
     group = pending(directory, instance)
     for name, content in sorted(group.items()):
         if files.read(directory / name) != content:

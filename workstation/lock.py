@@ -6,7 +6,7 @@ import os
 import socket
 from pathlib import Path
 
-from desired.errors import Busy
+from desired.errors import Busy, Stop
 from desired.sidecar import time_text
 from workstation import clock
 
@@ -18,12 +18,16 @@ _held: dict[Path, tuple[int, int]] = {}
 def hold(project: Path) -> None:
     """Take the lock of the project directory and keep it until the process ends, however it ends.
 
-    Taking it again is fine. Raises Busy, naming the holder, when another process has it: it never waits.
+    Taking it again is fine. Raises Busy, naming the holder, when another process has it: it never waits. Raises Stop when the directory cannot
+    be written.
     """
     path = project.resolve() / FILE
     if _held.get(path, (0, 0))[0] == os.getpid():
         return
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    except OSError as error:
+        raise Stop(f"the project lock {path} cannot be taken: {error.strerror}") from error
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

@@ -72,7 +72,11 @@ class SandboxServer:
         return (self.place / "data/PG_VERSION").exists()
 
     def start(self) -> None:
-        """Make the cluster if there is none, and start it; it runs on after this process. Raises HostStop."""
+        """Make the cluster if there is none and start it if it does not run; it runs on after this process.
+
+        Raises HostStop."""
+        if self.running():
+            return
         self.place.mkdir(mode=0o700, parents=True, exist_ok=True)
         owner = self.place.stat()
         if owner.st_uid not in (os.getuid(), self._uid()):
@@ -88,6 +92,17 @@ class SandboxServer:
         self._write("pg_ident.conf", "".join(f"sandbox  {name}  postgres\n" for name in sorted(names)))
         self._write("postgresql.auto.conf", self._settings())
         self._run("pg_ctl", "start", "-w", "-s", "-D", self.place / "data", "-l", self.place / "log")
+
+    def stop(self) -> None:
+        """End the server; open sessions are cut. Raises HostStop."""
+        if self.running():
+            self._run("pg_ctl", "stop", "-s", "-m", "fast", "-D", self.place / "data")
+
+    def remove(self) -> None:
+        """End the server and remove it with everything else of the sandbox. Raises HostStop."""
+        self.stop()
+        for place in (self.place, sandbox.directory()):
+            shutil.rmtree(place, ignore_errors=True)
 
     def _settings(self) -> str:
         return (

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from desired.errors import SecretStop
@@ -20,7 +21,7 @@ class SecretFiles:
     secrets_dir: str = "secrets"
     identity: str = "~/.ssh/id_ed25519"
 
-    @property
+    @cached_property
     def directory(self) -> Path:
         return self.project / Path(self.secrets_dir).expanduser()
 
@@ -35,9 +36,10 @@ class SecretFiles:
     def stored(self, secret: str, pending: Mapping[str, bytes]) -> Stored:
         """Both files of a secret; what a killed run decided on (`pending`: file name to content) counts as written."""
         age_name, json_name = f"{secret}.age", f"{secret}.json"
+        # Text, not pathlib: this is done for every secret of every instance in every run.
         return Stored(
-            pending.get(age_name) or files.read(self.directory / age_name),
-            pending.get(json_name) or files.read(self.directory / json_name),
+            pending.get(age_name) or files.read(f"{self.directory}/{age_name}"),
+            pending.get(json_name) or files.read(f"{self.directory}/{json_name}"),
         )
 
     def present(self) -> dict[str, Sidecar | None]:

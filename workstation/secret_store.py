@@ -101,7 +101,9 @@ class SecretStore(SecretFiles):
     def _finished(self, instance: str, group: Mapping[str, bytes]) -> Iterator[Change]:
         """What is left of a killed run: files to put in place, at least its journal to remove."""
         left = "left by an interrupted run"
-        if group and all(files.read(self.directory / name) == content for name, content in group.items()):
+        if journal.undecided(self.directory, instance) or (
+            group and all(files.read(self.directory / name) == content for name, content in group.items())
+        ):
             yield Change(instance, "remove", journal.file(instance), left)
         for name, content in sorted(group.items()):
             present = files.read(self.directory / name)

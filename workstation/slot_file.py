@@ -76,7 +76,7 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _check(value: object) -> None:
     if not isinstance(value, dict):
-        raise ValueError("it is not a dictionary of hosts")  # noqa: TRY004 -- the caller reports ValueErrors
+        raise ValueError("it is not a dictionary of hosts")
     for host, slots in value.items():
         if not host or not isinstance(slots, dict):
             raise ValueError(f"host {host!r} has no dictionary of instances")

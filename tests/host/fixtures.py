@@ -19,9 +19,7 @@ def _machine() -> Iterator[Machine]:
     if os.environ.get("TESTHOST_NIXPKGS") == "real":
         lib, agenix = nixpkgs.nixpkgs_lib(), nixpkgs.agenix()
         if lib is None or agenix is None:
-            reason = (
-                reason or "TESTHOST_NIXPKGS=real, but NIX_PATH and channels give no nixpkgs lib or no agenix"
-            )
+            reason = reason or "TESTHOST_NIXPKGS=real, but NIX_PATH and channels give no nixpkgs lib or no agenix"
     if reason and os.environ.get("SUPABASE_REQUIRE") == "1":
         pytest.fail(f"SUPABASE_REQUIRE=1, but {reason}")
     if reason:

@@ -3,7 +3,6 @@
 import os
 import secrets
 import shlex
-import signal
 import socket
 import subprocess
 import time
@@ -11,13 +10,20 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .cache import MachineError, cache_dir, reap, script, started
+from .connection import Connection
+from .guest import Guest
 
-LOGIN = "root"
+# stat and content of each path below the arguments; \0\n\0 between the two lists
+SNAPSHOT = r"""
+for tree; do [ -e "$tree" ] || [ -L "$tree" ] || continue; find "$tree" -printf '%p\t%y %#m %U:%G %l\0'; done
+printf '\0\n\0'
+for tree; do [ -e "$tree" ] || continue; find "$tree" -type f -print0; done | xargs -0 -r sha256sum -z
+"""
 
 
 @dataclass(frozen=True)
 class Machine:
-    """A running machine. `key` opens root's login; `known_hosts` holds its own ed25519 host key, made at its first start."""
+    """A running machine. `key` opens root's login; `known_hosts` pins the ed25519 host key made for this machine alone."""
 
     name: str
     ip: str
@@ -28,27 +34,21 @@ class Machine:
 
     @classmethod
     def start(
-        cls,
-        name: str | None = None,
-        disk: bool = False,
-        nixpkgs_lib: Path | None = None,
-        agenix: Path | None = None,
+        cls, name: str | None = None, disk: bool = False, nixpkgs_lib: Path | None = None, agenix: Path | None = None
     ) -> "Machine":
-        """A fresh machine, `running` (systemctl is-system-running). Its changes live in memory, or with `disk` in the cache.
+        """A fresh machine that is `running`. Its changes live in memory, or with `disk` in the cache directory.
 
         `nixpkgs_lib` and `agenix` are directories (nixpkgs' lib; agenix' tree) that replace the miniature ones.
         Raises MachineError if it does not come up.
         """
         reap()
         name = name or f"t{secrets.token_hex(4)}"
-        env = {"UPPER": "disk" if disk else "tmpfs"}
-        env |= {"NIXPKGS_LIB": str(nixpkgs_lib)} if nixpkgs_lib else {}
-        env |= {"AGENIX": str(agenix)} if agenix else {}
+        real = {"NIXPKGS_LIB": nixpkgs_lib, "AGENIX": agenix}
+        env = {"UPPER": "disk" if disk else "tmpfs"} | {variable: str(path) for variable, path in real.items() if path}
         script("up.sh", name, env=env)
         state = cache_dir() / "run" / name
         (state / "owner").write_text(f"{os.getpid()} {started(os.getpid())}\n")
-        ip = (state / "ip").read_text().strip()
-        machine = cls(name, ip, state, cache_dir() / "key", state / "known_hosts")
+        machine = cls(name, (state / "ip").read_text().strip(), state, cache_dir() / "key", state / "known_hosts")
         try:
             machine.wait_running()
         except BaseException:
@@ -61,229 +61,121 @@ class Machine:
         """The public host key: "ssh-ed25519 AAAA..."."""
         return self.known_hosts.read_text().split(" ", 1)[1].strip()
 
-    def ssh_command(self) -> list[str]:
-        """The ssh call that reaches the machine, without a command."""
-        options = {
-            "BatchMode": "yes",
-            "ConnectTimeout": "5",
-            "ControlMaster": "auto",
-            "ControlPath": str(self._control),
-            "ControlPersist": "yes",
-            "LogLevel": "ERROR",
-            "StrictHostKeyChecking": "yes",
-            "UserKnownHostsFile": str(self.known_hosts),
-        }
-        flags = [f"-o{key}={value}" for key, value in options.items()]
-        return ["ssh", "-F", "none", "-i", str(self.key), "-p", str(self.port), *flags, f"{LOGIN}@{self.ip}"]
+    @property
+    def guest(self) -> Guest:
+        """The way in that needs no network."""
+        return Guest(self.name, self.state)
+
+    @property
+    def connection(self) -> Connection:
+        """The kept SSH connection."""
+        # a socket's path has at most 107 bytes, of which ssh wants 17 while it makes it
+        near = self.state / "ssh"
+        control = near if len(bytes(near)) <= 85 else Path("/run") / f"sth-{self.name}.ssh"
+        return Connection(self.ip, self.port, self.key, self.known_hosts, control)
 
     def run(
         self, command: str, stdin: str | bytes | None = None, check: bool = True, timeout: float = 60
     ) -> subprocess.CompletedProcess[str]:
-        """Runs a shell command as root over the kept SSH connection, which is made anew where it broke.
+        """Runs a shell command as root over SSH.
 
-        With `check` a status other than 0 raises MachineError with both streams. subprocess.TimeoutExpired after `timeout` seconds
-        (of this machine's clock); the connection is then dropped, which ends the command.
+        With `check` a status other than 0 raises MachineError with both streams. subprocess.TimeoutExpired after `timeout`
+        seconds ends the command.
         """
-        data = stdin.encode() if isinstance(stdin, str) else stdin
-        try:
-            done = subprocess.run(
-                [*self.ssh_command(), command],
-                check=False,
-                input=data if data is not None else b"",
-                capture_output=True,
-                timeout=timeout,
-            )
-        except subprocess.TimeoutExpired:
-            self.disconnect()
-            raise
-        return _checked(self, command, done, check)
+        data = stdin.encode() if isinstance(stdin, str) else stdin or b""
+        return self.connection.run(command, data, check, timeout)
 
-    def console(
-        self, command: str, check: bool = True, timeout: float = 60
-    ) -> subprocess.CompletedProcess[str]:
-        """Runs a shell command as root inside the machine without its network."""
-        environment = dict(
-            line.split("=", 1)
-            for line in self._inside("/etc/environment").read_text().splitlines()
-            if "=" in line
-        )
-        done = subprocess.run(
-            [
-                "nsenter",
-                "-t",
-                str(self._init()),
-                "-m",
-                "-u",
-                "-i",
-                "-n",
-                "-p",
-                "-C",
-                "--",
-                "/bin/bash",
-                "-c",
-                command,
-            ],
-            check=False,
-            env=environment | {"HOME": "/root"},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=timeout,
-        )
-        return _checked(self, command, done, check)
+    def console(self, command: str, check: bool = True, timeout: float = 60) -> subprocess.CompletedProcess[str]:
+        """Runs a shell command as root inside, also while the network is cut."""
+        return self.guest.run(command, check, timeout)
 
     def put(self, path: str, content: str | bytes, mode: str = "0644") -> None:
-        """Writes a file and the directories above it."""
+        """Writes a file of root, and makes the directories above it."""
         to = shlex.quote(path)
         self.run(f"mkdir -p $(dirname {to}) && install -m {mode} /dev/stdin {to}", stdin=content)
 
     def pyinfra_data(self) -> dict[str, str | int]:
-        """Host data that lets pyinfra connect, with the host key pinned."""
+        """Host data with which pyinfra connects, the host key pinned."""
         return {
             "ssh_hostname": self.ip,
             "ssh_port": self.port,
-            "ssh_user": LOGIN,
+            "ssh_user": "root",
             "ssh_key": str(self.key),
             "ssh_known_hosts_file": str(self.known_hosts),
             "ssh_strict_host_key_checking": "yes",
         }
 
     def snapshot(self, *trees: str) -> dict[str, str]:
-        """What stands below the given paths: path -> type, mode, owner, group, and sha256 or link target.
+        """What stands at and below the given paths: path -> type, mode, uid:gid, then sha256 of a file or a link's target.
 
-        Missing trees are left out. Times and the contents of sockets, devices and pipes are not part of it.
+        Missing trees are left out; times are not part of it.
         """
-        listing = r"""
-        for tree; do [ -e "$tree" ] || [ -L "$tree" ] || continue; find "$tree" -printf '%p\t%y %#m %U:%G %l\0'; done
-        printf '\0\n\0'
-        for tree; do [ -e "$tree" ] || continue; find "$tree" -type f -print0; done | xargs -0 -r sha256sum -z
-        """
-        stats, _, sums = self.run(f"set -- {shlex.join(trees)}\n{listing}").stdout.partition("\0\n\0")
+        stats, _, sums = self.run(f"set -- {shlex.join(trees)}\n{SNAPSHOT}").stdout.partition("\0\n\0")
         found = dict(entry.split("\t", 1) for entry in stats.split("\0") if entry)
-        for entry in sums.split("\0"):
-            if entry:
-                digest, path = entry.split("  ", 1)
-                found[path] += digest
+        for entry in filter(None, sums.split("\0")):
+            digest, path = entry.split("  ", 1)
+            found[path] += digest
         return found
 
-    def wait_running(self, timeout: float = 60, state: str = "running") -> None:
-        """Waits until systemd says that it is up; MachineError where it says anything but `state` (None: accept any)."""
+    def wait_running(self, timeout: float = 60, degraded: bool = False) -> None:
+        """Waits until systemd has started everything; MachineError if not in time, or if a unit failed and not `degraded`."""
         end = time.monotonic() + timeout
-        said = "nothing"
-        while time.monotonic() < end:
+        state = ""
+        while state not in {"running", "degraded"} and (left := end - time.monotonic()) > 0:
             try:
-                done = self.run(
-                    "systemctl is-system-running --wait", check=False, timeout=end - time.monotonic()
-                )
+                state = self.run("systemctl is-system-running --wait", check=False, timeout=left).stdout.strip()
             except subprocess.TimeoutExpired:
                 break
-            said = done.stdout.strip() or done.stderr.strip()
-            if done.stdout.strip() == state:
-                return
-            if done.stdout.strip() in {"degraded", "maintenance"}:
-                said += (
-                    "\n"
-                    + self.run(
-                        "systemctl --failed --no-pager; journalctl -b -p warning --no-pager | tail -30"
-                    ).stdout
-                )
-                break
-            time.sleep(0.05)
-        console = (self.state / "console.log").read_text(errors="replace")[-2000:]
-        raise MachineError(f"{self.name} is not {state}: {said}\n{console}")
+            time.sleep(0 if state else 0.05)
+        if state == "running" or (degraded and state == "degraded"):
+            return
+        why = (self.state / "console.log").read_text(errors="replace")[-2000:]
+        if state == "degraded":
+            why = self.run("systemctl --failed --no-pager; journalctl -b -p warning --no-pager | tail -30", check=False).stdout
+        raise MachineError(f"{self.name} is not running but {state or 'silent'}\n{why}")
 
-    def reboot(self) -> None:
-        """Reboots in good order and waits until it runs."""
-        before = self._init()
+    def reboot(self, degraded: bool = False) -> None:
+        """Reboots in good order and waits until it runs (as wait_running does)."""
+        before = self.guest.init()
         self.run("systemctl reboot", check=False)
-        self._back(before)
+        self._back(before, degraded)
 
-    def power_cut(self) -> None:
-        """Kills everything inside at once, starts it again from what its file system holds, waits until it runs."""
-        before = self._init()
-        (self.state / "again").touch()
-        os.kill(before, signal.SIGKILL)
-        self._back(before)
+    def power_cut(self, degraded: bool = False) -> None:
+        """Ends everything inside at once, boots what the file system holds, waits until it runs (as wait_running does)."""
+        self._back(self.guest.kill(), degraded)
 
     def cut_network(self, reset: bool = False) -> None:
-        """Takes the machine's link down: packets of existing connections vanish. With `reset` those of SSH are closed first."""
+        """Takes the link down: packets of open connections vanish. With `reset` open SSH connections are ended before."""
         if reset:
             self.console("pkill -KILL -f '^sshd(-session)?:'", check=False)
-        self._link("down")
+        self.guest.link("down")
 
     def restore_network(self) -> None:
-        """Takes the link up and waits until sshd answers; connections that were not closed meanwhile go on by themselves."""
-        self._link("up")
+        """Takes the link up and waits until sshd answers; open connections go on by themselves."""
+        self.guest.link("up")
         end = time.monotonic() + 10
-        while True:
+        while time.monotonic() < end:
             try:
                 socket.create_connection((self.ip, self.port), timeout=1).close()
                 return
             except OSError:
-                if time.monotonic() > end:
-                    raise
                 time.sleep(0.02)
-
-    def disconnect(self) -> None:
-        """Drops the kept SSH connection; the next run makes a new one."""
-        subprocess.run(
-            [*self.ssh_command(), "-O", "exit"], check=False, stdin=subprocess.DEVNULL, capture_output=True
-        )
+        raise MachineError(f"{self.name}: sshd does not answer after the network came back")
 
     def stop(self) -> None:
         """Ends the machine and removes everything it was made of. A second call does nothing."""
-        self.disconnect()
+        self.connection.close()
         script("down.sh", self.name)
 
-    @property
-    def _control(self) -> Path:
-        # a socket's path is at most 107 bytes, and ssh appends 17 while it makes it
-        path = self.state / "ssh"
-        return path if len(bytes(path)) <= 85 else Path("/run") / f"sth-{self.name}.ssh"
-
-    def _nspawn(self) -> int:
-        return int((self.state / "nspawn.pid").read_text())
-
-    def _init(self) -> int:
-        """This machine's process id of the guest's pid 1; MachineError where there is none."""
-        try:
-            pid = self._nspawn()
-            children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-        except (OSError, ValueError) as error:
-            raise MachineError(f"{self.name} is not up: {error}") from error
-        if not children:
-            raise MachineError(f"{self.name} is not up: no process inside")
-        return int(children[0])
-
-    def _inside(self, path: str) -> Path:
-        return Path(f"/proc/{self._init()}/root{path}")
-
-    def _link(self, way: str) -> None:
-        subprocess.run(
-            ["ip", "-n", f"sth-{self.name}", "link", "set", "host0", way], check=True, capture_output=True
-        )
-
-    def _back(self, before: int, timeout: float = 60) -> None:
-        """Waits until another pid 1 than `before` runs."""
+    def _back(self, before: int, degraded: bool, timeout: float = 60) -> None:
+        """Waits until another pid 1 than `before` has started everything."""
         end = time.monotonic() + timeout
         while time.monotonic() < end:
             try:
-                if self._init() != before:
+                if self.guest.init() != before:
                     break
             except MachineError:
                 pass
             time.sleep(0.02)
-        self.disconnect()
-        self.wait_running(max(1, end - time.monotonic()))
-
-
-def _checked(
-    machine: Machine, command: str, done: "subprocess.CompletedProcess[bytes]", check: bool
-) -> subprocess.CompletedProcess[str]:
-    result = subprocess.CompletedProcess(
-        done.args, done.returncode, done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace")
-    )
-    if check and result.returncode != 0:
-        raise MachineError(
-            f"{machine.name}: ended with {result.returncode}: {command}\n{result.stdout}{result.stderr}"
-        )
-    return result
+        self.connection.close()
+        self.wait_running(max(1, end - time.monotonic()), degraded)

@@ -51,7 +51,7 @@ def nixpkgs() -> Library | None:
 MINIATURE = Library("miniature", MINI / "lib", MINI / "agenix/modules/age.nix")
 
 
-class Refused(Exception):
+class EvaluationError(Exception):
     """Nix ended the evaluation: its message."""
 
 
@@ -142,7 +142,7 @@ class Lab:
         agenix: bool = True,
         identity: Path = Path("/etc/ssh/ssh_host_ed25519_key"),
     ) -> Json:
-        """What tests/nix/eval.nix gives. Raises Refused when Nix does not accept the configuration."""
+        """What tests/nix/eval.nix gives. Raises EvaluationError when Nix does not accept the configuration."""
         (self.directory / "configuration.nix").write_text(configuration, encoding="utf-8")
         arguments = {
             "lib": str(library.lib),
@@ -161,7 +161,7 @@ class Lab:
             check=False,
         )
         if ran.returncode:
-            raise Refused(ran.stderr)
+            raise EvaluationError(ran.stderr)
         result: Json = json.loads(ran.stdout)
         self._executable()
         return result

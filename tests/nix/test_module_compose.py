@@ -19,21 +19,23 @@ Compose = Callable[[str], "subprocess.CompletedProcess[str]"]
 @pytest.fixture
 def composed(lab: Lab, tmp_path: Path) -> Compose:
     """Runs a unit's composer with /run moved below the test's directory and its user exchanged for this one."""
-    for option, current in (("jwt", "jwtSecret"), ("anon", "anonKey"), ("service", "serviceKey")):
-        assert instance("prod", 0)[current] == f"supabase-prod-{option}"
     prod = instance("prod", 0)
     prod["secrets"] += ["supabase-prod-jwt-next", "supabase-prod-jwt-previous", "supabase-prod-anon-previous"]
     lab.put("prod", prod)
     agenix = tmp_path / "run/agenix"
     agenix.mkdir(parents=True)
     for secret in prod["secrets"]:
-        (agenix / secret).write_text(f"value.of-{secret}_\n")
+        (agenix / secret).write_text(f"value.of-{secret}-long_enough_for_hs256\n")
     units = lab.evaluate(available())["system"]["units"]
 
     def compose(service: str) -> "subprocess.CompletedProcess[str]":
         user = "supabase-prod" if service == "gateway" else f"supabase-prod-{service}"
         text = Path(starts(units[f"{user}.service"])[0]).read_text()
-        text = text.replace(f"{user}:{user}", f"{os.getuid()}:{os.getgid()}").replace(" /run/", f" {tmp_path}/run/")
+        text = (
+            text.replace(f"{user}:{user}", f"{os.getuid()}:{os.getgid()}")
+            .replace(" /run/", f" {tmp_path}/run/")
+            .replace("'/run/", f"'{tmp_path}/run/")
+        )
         (tmp_path / f"run/supabase/prod/{service}").mkdir(parents=True, exist_ok=True)
         (tmp_path / "compose").write_text(text)
         return run(script(str(tmp_path / "compose")))
@@ -48,7 +50,7 @@ def test_key_set(composed: Compose, tmp_path: Path) -> None:
     path = tmp_path / "run/supabase/prod/rest/jwks.json"
     assert path.stat().st_mode & 0o777 == 0o400
     keys = json.loads(path.read_text())["keys"]
-    secrets = [f"value.of-supabase-prod-jwt{suffix}_" for suffix in ("", "-next", "-previous")]
+    secrets = [f"value.of-supabase-prod-jwt{suffix}-long_enough_for_hs256" for suffix in ("", "-next", "-previous")]
     for key, secret in zip(keys, secrets, strict=True):
         kid = hashlib.sha256(b"supabase-kid:" + secret.encode()).hexdigest()[:16]
         assert (key["kid"], key["alg"], key["kty"], key["use"], key["key_ops"]) == (kid, "HS256", "oct", "sig", ["verify"])
@@ -64,9 +66,9 @@ def test_key_list(composed: Compose, tmp_path: Path) -> None:
     path = tmp_path / "run/supabase/prod/gateway/keys.conf"
     assert path.stat().st_mode & 0o777 == 0o400
     assert path.read_text().splitlines() == [
-        '"~^value[.]of-supabase-prod-anon_$" anon;',
-        '"~^value[.]of-supabase-prod-anon-previous_$" anon;',
-        '"~^value[.]of-supabase-prod-service_$" service_role;',
+        '"~^value[.]of-supabase-prod-anon-long_enough_for_hs256$" anon;',
+        '"~^value[.]of-supabase-prod-anon-previous-long_enough_for_hs256$" anon;',
+        '"~^value[.]of-supabase-prod-service-long_enough_for_hs256$" service_role;',
     ]
 
 

@@ -152,7 +152,10 @@ def test_nix_overrides_single_values_and_adds_instances(lab: Lab, library: Libra
         """{ constellation.supabase = {
           domain = "example.net";
           instances.prod = { logLevel = "debug"; database.createDatabase = false; };
-          instances.test = { slot = 7; jwtSecret = "/run/secrets/a"; anonKey = "/run/secrets/b"; serviceKey = "/run/secrets/c"; databaseUrl = "/run/secrets/d"; };
+          instances.test = {
+            slot = 7;
+            jwtSecret = "/run/a"; anonKey = "/run/b"; serviceKey = "/run/c"; databaseUrl = "/run/d";
+          };
         }; }""",
     )
     assert result["failed"] == []

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from desired import names
-from tests.nix.evaluation import MODULE, Lab, Library, Refused, instance, needs
+from tests.nix.evaluation import MODULE, EvaluationError, Lab, Library, instance, needs
 
 
 def nix(text: str) -> Callable[[Lab], str]:
@@ -51,17 +51,32 @@ ASSERTED: dict[str, tuple[Callable[[Lab], str], list[str]]] = {
     "name too long for a user": (put("a" * 40, 2), ["must match"]),
     "reserved name": (put("all", 2), [f"{AT}.all", "reserved name"]),
     "name of the group role": (put("login", 2), [f"{AT}.login", "reserved name"]),
-    "foreign database": (nix('instances.dev.database.name = "postgres";'), [f"{AT}.dev.database.name: postgres must start with supabase_"]),
+    "foreign database": (
+        nix('instances.dev.database.name = "postgres";'),
+        [f"{AT}.dev.database.name: postgres must start with supabase_"],
+    ),
     "reserved role": (nix('instances.dev.database.user = "anon";'), [f"{AT}.dev.database.user: anon is a reserved role"]),
     "PostgreSQL's role": (nix('instances.dev.database.user = "pg_monitor";'), ["pg_monitor is a reserved role"]),
-    "storage twice": (nix("instances.dev.storage.enable = false;"), [f"{AT}.dev: storage.enable is false and services.storage true"]),
-    "missing secret": (without("supabase-dev-jwt"), [f"{AT}.dev: ", "/secrets/supabase-dev-jwt.age is missing", "run pyinfra", "just supabase-adopt"]),
-    "secret in the store": (nix('instances.dev.jwtSecret = "${builtins.toFile "jwt" "x"}";'), [f"{AT}.dev: secret ", "world-readable Nix store"]),
-    "more than capacity": (nix("capacity = 1;"), ["constellation.supabase.capacity: 2 instances", "sized for 1", "raise capacity"]),
+    "storage twice": (
+        nix("instances.dev.storage.enable = false;"),
+        [f"{AT}.dev: storage.enable is false and services.storage true"],
+    ),
+    "missing secret": (
+        without("supabase-dev-jwt"),
+        [f"{AT}.dev: ", "/secrets/supabase-dev-jwt.age is missing", "run pyinfra", "just supabase-adopt"],
+    ),
+    "secret in the store": (
+        nix('instances.dev.jwtSecret = "${builtins.toFile "jwt" "x"}";'),
+        [f"{AT}.dev: secret ", "world-readable Nix store"],
+    ),
+    "more than capacity": (
+        nix("capacity = 1;"),
+        ["constellation.supabase.capacity: 2 instances", "sized for 1", "raise capacity"],
+    ),
     "old PostgreSQL": (postgresql("package = pkgs.postgresql_15"), ["PostgreSQL 16 or newer", "15.18", "pg_upgrade"]),
     "few connections": (postgresql("settings.max_connections = 100"), ["max_connections: 100 is less than the 470"]),
     "no logical WAL": (postgresql('settings.wal_level = "replica"'), ["wal_level: replica must be logical"]),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("case", ASSERTED)
@@ -113,7 +128,7 @@ TYPED = {
 def test_typed(lab: Lab, library: Library, case: str) -> None:
     """A value of the wrong type ends the evaluation with the option's name."""
     text, option = TYPED[case]
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(EvaluationError) as refused:
         lab.evaluate(library, nix(text)(lab))
     assert option in str(refused.value)
 

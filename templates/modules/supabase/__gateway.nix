@@ -11,7 +11,6 @@ let
   nginx = "${pkgs.nginx}/bin/nginx -e stderr -p ${run} -c ${conf}";
 
   roles = { anon = settings.anonKey; service_role = settings.serviceKey; };
-  secrets = lib.concatMap instance.generations (builtins.attrValues roles);
 
   # Lines of an nginx map. Regular expressions, because plain strings of a map ignore case.
   compose = import ./__compose.nix { inherit pkgs instance; } {
@@ -19,19 +18,19 @@ let
     file = "keys.conf";
     write = ''
       add_key() {
-        read_secret "$2"
-        [[ $secret =~ ^[A-Za-z0-9._-]+$ ]] || refuse "$2" "is not an API key: only letters, digits, dot, dash, underscore"
+        [[ $secret =~ ^[A-Za-z0-9._-]+$ ]] || refuse "$file" "is not an API key: only letters, digits, dot, dash, underscore"
         composed+="\"~^''${secret//./[.]}\$\" $1;"$'\n'
       }
-      ${lib.concatStringsSep "\n" (lib.concatLists (lib.mapAttrsToList
-        (role: key: map (s: "add_key ${role} ${lib.escapeShellArg (instance.runtime s)}") (instance.generations key))
-        roles))}
+      ${lib.concatStringsSep "\n" (lib.mapAttrsToList
+        (role: key: "each_generation ${lib.escapeShellArg (instance.runtime key)} add_key ${role}")
+        roles)}
     '';
   };
 in
 {
   unit = import ./__unit.nix {
-    inherit instance secrets;
+    inherit instance;
+    secrets = builtins.attrValues roles;
     service = "gateway";
     description = "gateway";
     serviceConfig = {

@@ -81,7 +81,7 @@ in
       defaultText = lib.literalExpression "[ jwtSecret anonKey serviceKey databaseUrl ]";
       description = ''
         Every secret of the instance, those that wait for their turn (`-next`) or are still accepted
-        (`-previous`) included.
+        (`-previous`) included. Beside a secret given as a path these two are read when they exist.
       '';
     };
   };

@@ -23,9 +23,9 @@ rec {
     (_: service: service ? unit && (!(service ? option) || settings.services.${service.option}))
     services;
 
-  # A secret and those of its other generations that are listed: during a rotation all of them are accepted.
-  generations = current:
-    [ current ] ++ builtins.filter (s: builtins.elem s settings.secrets) [ "${current}-next" "${current}-previous" ];
   runtime = secret.runtime;
-  sources = secret.sources;
+  # The .age files of secrets, with those of other generations that are listed: what a reload waits for.
+  sources = current: secret.sources (lib.concatMap
+    (s: [ s ] ++ builtins.filter (other: builtins.elem other settings.secrets) [ "${s}-next" "${s}-previous" ])
+    current);
 }

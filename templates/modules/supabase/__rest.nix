@@ -4,7 +4,6 @@ let
   inherit (instance) settings;
   run = instance.runtimeDir "rest";
   socket = "${run}/rest.sock";
-  secrets = instance.generations settings.jwtSecret;
 
   # The verifier gets a key set, never a plain secret: only so can two generations overlap.
   compose = import ./__compose.nix { inherit pkgs instance; } {
@@ -13,20 +12,20 @@ let
     write = ''
       add_key() {
         local kid k
-        read_secret "$1"
         kid=$(printf 'supabase-kid:%s' "$secret" | sha256sum)
         k=$(printf '%s' "$secret" | base64 -w 0)
         k=''${k//+/-} k=''${k//\//_} k=''${k%%=*}
         composed+="''${composed:+,}{\"alg\":\"HS256\",\"k\":\"$k\",\"key_ops\":[\"verify\"],\"kid\":\"''${kid:0:16}\",\"kty\":\"oct\",\"use\":\"sig\"}"
       }
-      ${lib.concatMapStringsSep "\n" (s: "add_key ${lib.escapeShellArg (instance.runtime s)}") secrets}
+      each_generation ${lib.escapeShellArg (instance.runtime settings.jwtSecret)} add_key
       composed="{\"keys\":[$composed]}"
     '';
   };
 in
 {
   unit = import ./__unit.nix {
-    inherit instance secrets;
+    inherit instance;
+    secrets = [ settings.jwtSecret ];
     service = "rest";
     description = "REST API";
     environment = {

@@ -1,0 +1,1 @@
+"""Verbs that change something, as pyinfra deploy files. Arguments travel in `--data`."""

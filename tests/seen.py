@@ -1,0 +1,184 @@
+"""What a run really did: the project and a machine looked at before and after, told in the words of the announcements."""
+
+import json
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from hashlib import sha256
+
+from tests.host import Machine
+from tests.project import Project
+
+#: Everything of a host that a run may touch, and much that it must not. Logs, login records and /tmp are not among them.
+TREES = (
+    *("/etc", "/boot", "/root", "/var/lib/supabase", "/var/lib/nixos", "/var/lib/systemd/linger"),
+    *("/nix/var/nix/profiles", "/nix/var/nix/gcroots", "/run/agenix", "/run/agenix.d", "/run/supabase"),
+)
+MODULE = "/etc/nixos/supabase/"
+_RELOADED = "7b05ebc668384222baa8881179cfda54"
+
+_CATALOGS = r"""
+SELECT 'role', r.rolname, sha256(convert_to(concat_ws(' ', to_jsonb(r) - 'oid', m.list, p.list), 'UTF8')), d.description
+FROM pg_authid r LEFT JOIN pg_shdescription d ON d.objoid = r.oid AND d.classoid = 'pg_authid'::regclass
+LEFT JOIN LATERAL (SELECT jsonb_agg(jsonb_build_array(roleid::regrole, admin_option, inherit_option, set_option) ORDER BY 1) AS list
+    FROM pg_auth_members WHERE member = r.oid) m ON true
+LEFT JOIN LATERAL (SELECT jsonb_agg(parname ORDER BY parname) AS list FROM pg_parameter_acl, aclexplode(paracl)
+    WHERE grantee = r.oid) p ON true
+UNION ALL
+SELECT 'database', t.datname, sha256(convert_to(concat_ws(' ', t.datdba::regrole, t.encoding, t.datconnlimit, t.datallowconn, t.datistemplate,
+        t.datacl, s.list), 'UTF8')), d.description
+FROM pg_database t LEFT JOIN pg_shdescription d ON d.objoid = t.oid AND d.classoid = 'pg_database'::regclass
+LEFT JOIN LATERAL (SELECT jsonb_agg(jsonb_build_array(setrole::regrole, setconfig) ORDER BY setrole::regrole::text) AS list
+    FROM pg_db_role_setting WHERE setdatabase = t.oid) s ON true
+ORDER BY 1, 2
+"""
+# \restrict carries a random word.
+_LOOK = rf"""
+exec 2>/dev/null
+echo "system $(readlink -f /run/current-system)"
+echo "profile $(readlink -f /nix/var/nix/profiles/system)"
+echo "switches $(journalctl -q -t nixos -o cat | grep -c '^finished switching')"
+ls /nix/store | sed 's/^/store /'
+systemctl show --property=Id,ActiveState,InvocationID,MainPID '*.service' '*.target' '*.slice' '*.timer' '*.socket' '*.path' |
+  awk -F= '$1 {{ v[$1] = $2 }} !NF {{ print "unit", v["Id"], v["ActiveState"], v["InvocationID"] "/" v["MainPID"]; delete v }}
+    END {{ print "unit", v["Id"], v["ActiveState"], v["InvocationID"] "/" v["MainPID"] }}'
+journalctl -q MESSAGE_ID={_RELOADED} -o json --output-fields=UNIT | jq -r '"reloaded " + .UNIT'
+if [ -S /run/postgresql/.s.PGSQL.5432 ]; then
+  sql() {{ runuser -u postgres -- psql -X -qtA -F ' ' -d postgres -f -; }}
+  sql <<'SQL'
+{_CATALOGS}
+SQL
+  runuser -u postgres -- pg_dumpall --schema-only | grep -v '^.\(un\)\?restrict ' | sha256sum | sed 's/^/schemas /'
+fi
+"""
+#: Units that come and go by themselves: logins, timers of Debian, what a rebuild calls.
+_PASSING = re.compile(
+    r"(user@|user-runtime-dir@|session|sshd@|run-|nix-daemon|nixos-rebuild-|systemd-|user-|getty|dpkg-|modprobe@|logrotate|supabase-way-back)"
+)
+
+
+@dataclass(frozen=True)
+class Unit:
+    """`run` tells one start of a unit from the next."""
+
+    state: str
+    run: str
+
+
+@dataclass(frozen=True)
+class Catalog:
+    """Name to digest of everything about it that is shared by the cluster, and its comment."""
+
+    digests: Mapping[str, str]
+    comments: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Seen:
+    """`project`: path to sha256 of the user's own files; `files`: `Machine.snapshot` of TREES."""
+
+    project: Mapping[str, str]
+    slots: Mapping[str, int]
+    files: Mapping[str, str]
+    system: str
+    profile: str
+    switches: int
+    store: frozenset[str]
+    units: Mapping[str, Unit]
+    reloads: Mapping[str, int]
+    roles: Catalog
+    databases: Catalog
+    schemas: str
+
+    def running(self, *words: str) -> dict[str, Unit]:
+        """The units that carry one of these words in their name."""
+        return {name: unit for name, unit in self.units.items() if any(word in name for word in words)}
+
+
+def look(project: Project, machine: Machine) -> Seen:
+    """The project and one of its machines now."""
+    lines = [line.partition(" ")[::2] for line in machine.run(_LOOK).stdout.splitlines()]
+    one = dict(lines)
+    units = {name: Unit(state, run) for key, rest in lines if key == "unit" for name, state, run in [rest.split(" ")]}
+    mine = project.files()
+    return Seen(
+        project={path: sha256(content).hexdigest() for path, content in mine.items()},
+        slots=json.loads(mine.get("slots.json", b"{}")).get(machine.ip, {}),
+        files=machine.snapshot(*TREES),
+        system=one["system"],
+        profile=one["profile"],
+        switches=int(one["switches"]),
+        store=frozenset(rest for key, rest in lines if key == "store"),
+        units={name: unit for name, unit in units.items() if not _PASSING.match(name)},
+        reloads=Counter(rest for key, rest in lines if key == "reloaded"),
+        roles=_catalog(rest for key, rest in lines if key == "role"),
+        databases=_catalog(rest for key, rest in lines if key == "database"),
+        schemas=one.get("schemas", ""),
+    )
+
+
+def _catalog(lines: Iterator[str]) -> Catalog:
+    rows = [(*line.split(" ", 2), "")[:3] for line in lines]
+    return Catalog({name: digest for name, digest, _ in rows}, {name: comment for name, _, comment in rows})
+
+
+def made(before: Seen, after: Seen) -> set[str]:
+    """The changes between two looks, as a run announces them without their details: `prod: start supabase-prod.service`."""
+    return set(_made(before, after))
+
+
+def _made(before: Seen, after: Seen) -> Iterator[str]:
+    names = sorted({*before.slots, *after.slots})
+    for path, verb in _changed(before.project, after.project):
+        file = path.removeprefix("secrets/")
+        if file.endswith(".age"):
+            yield f"{_owner(file, names)}: {verb.replace('update', 're-encrypt')} {file}"
+        elif path.startswith("secrets/") and path.endswith(".nix"):
+            yield f"host: {verb} {path}"
+        elif path != "slots.json" and not (path.startswith("secrets/") and path.removesuffix("json") + "age" in after.project):
+            yield f"project: {verb} {path}"
+    for name, slot in after.slots.items():
+        if before.slots.get(name) != slot:
+            yield f"{name}: {'update' if name in before.slots else 'create'} slot {slot}"
+    module = [{p.removeprefix(MODULE): d for p, d in seen.files.items() if p.startswith(MODULE) and d[0] == "f"} for seen in (before, after)]
+    for path, verb in _changed(*module):
+        yield f"{_owner(path, names)}: {verb} file {path}"
+    for path, _ in _changed(before.files, after.files):
+        if marker := re.fullmatch(r"/var/lib/supabase/(\w+)/database-ready", path):
+            yield f"{marker[1]}: create marker database-ready"
+    if before.switches != after.switches:
+        yield "host: rebuild the system"
+    for kind, old, new in (("role", before.roles, after.roles), ("database", before.databases, after.databases)):
+        for name, verb in _changed(old.digests, new.digests):
+            yield f"{_owner(name, names)}: {verb} {kind} {name}"
+    for name, verb in _changed(before.databases.comments, after.databases.comments):
+        yield f"{_owner(name, names)}: {verb} schemas of database {name}"
+    for name in sorted({*before.units, *after.units}):
+        old_unit, unit = before.units.get(name, Unit("inactive", "")), after.units.get(name, Unit("inactive", ""))
+        if name.endswith(".service") and not name.startswith("postgresql-setup") and (verb := _unit_verb(old_unit, unit)):
+            yield f"{_owner(name, names)}: {verb} {name}"
+    for name, count in after.reloads.items():
+        if count > before.reloads.get(name, 0) and not _PASSING.match(name):
+            yield f"{_owner(name, names)}: reload {name}"
+
+
+def _unit_verb(before: Unit, after: Unit) -> str:
+    if before.state != "active":
+        return "start" if after.state == "active" else ""
+    if after.state != "active":
+        return "stop"
+    return "restart" if before.run != after.run else ""
+
+
+def _changed(before: Mapping[str, str], after: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    for path in sorted({*before, *after}):
+        if before.get(path) != after.get(path):
+            yield path, "create" if path not in before else "remove" if path not in after else "update"
+
+
+def _owner(thing: str, instances: list[str]) -> str:
+    """The instance a file, role or unit belongs to by its name, else `host`."""
+    match = re.search(r"supabase[-_]([a-z0-9]+)(?=[-_.]|$)|instances/([a-z0-9]+)\.json", thing)
+    name = (match[1] or match[2]) if match else ""
+    return name if name in instances else "host"

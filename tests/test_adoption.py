@@ -1,0 +1,203 @@
+"""Files edited and rekeyed by a person: with age, and with the agenix CLI's own script."""
+
+import os
+import shutil
+import subprocess
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from desired import scram, tokens
+from tests.keys import keypair
+from tests.secret_project import SecretProject, secret_project
+from workstation import lock
+
+AGENIX = Path("~/.nix-defexpr/channels/agenix/pkgs/agenix.sh").expanduser()
+PROGRAMS = {"nixInstantiate": "nix-instantiate", "jqBin": "jq", "ageBin": "age", "mktempBin": "mktemp", "diffBin": "diff"}
+
+
+@pytest.fixture(scope="module")
+def deployed(tmp_path_factory: pytest.TempPathFactory) -> SecretProject:
+    project = secret_project(tmp_path_factory.mktemp("deployed"), "dev", "prod")
+    project.deploy()
+    return project
+
+
+@pytest.fixture
+def project(deployed: SecretProject, tmp_path: Path) -> SecretProject:
+    shutil.copytree(deployed.path, tmp_path / "project", ignore=shutil.ignore_patterns(lock.FILE))
+    return replace(deployed, path=tmp_path / "project")
+
+
+def put(project: SecretProject, secret: str, value: str, *keys: str, armor: bool = True) -> None:
+    """A person's own encryption of a value."""
+    recipients = [option for key in keys or project.host.recipients for option in ("-r", key)]
+    command = ["age", *(["-a"] if armor else []), *recipients, "-o", str(project.directory / f"{secret}.age")]
+    subprocess.run(command, input=value.encode(), check=True)
+
+
+def agenix(project: SecretProject, *arguments: str, stdin: bytes = b"") -> bytes:
+    """The agenix CLI, run in the secrets directory."""
+    missing = [program for program in PROGRAMS.values() if shutil.which(program) is None]
+    if not AGENIX.exists() or missing:
+        reason = f"the agenix CLI needs its channel and {', '.join(missing) or 'nothing else'}"
+        if os.environ.get("SUPABASE_REQUIRE") == "1":
+            pytest.fail(reason)
+        pytest.skip(reason)
+    text = AGENIX.read_text()
+    for name, program in PROGRAMS.items():
+        text = text.replace(f"@{name}@", program)
+    command = ["bash", "-c", text, "agenix", *arguments, "-i", str(project.operator.private)]
+    done = subprocess.run(command, cwd=project.directory, input=stdin, capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr.decode()
+    return done.stdout
+
+
+def test_nothing_to_adopt(project: SecretProject) -> None:
+    before = project.files()
+    project.operator.private.chmod(0)
+    assert project.adopt("prod") == []
+    project.operator.private.chmod(0o600)
+    assert project.files() == before
+
+
+def test_agenix_decrypts(project: SecretProject) -> None:
+    value = project.values()["supabase-prod-jwt"]
+    assert agenix(project, "-d", "supabase-prod-jwt.age").decode() == value + "\n"
+
+
+def test_a_signing_secret_edited_with_agenix_takes_its_keys_along(project: SecretProject) -> None:
+    before, secret = project.values(), "my-own-signing-secret-" * 3
+    agenix(project, "-e", "supabase-prod-jwt.age", stdin=secret.encode())
+    project.stops(project.planned, "just supabase-adopt prod")
+    written = (project.directory / "supabase-prod-jwt.age").read_bytes()
+    assert project.adopt("prod") == [
+        "update supabase-prod-jwt.json (adopted)",
+        "update supabase-prod-anon.age (derived from supabase-prod-jwt)",
+        "update supabase-prod-service.age (derived from supabase-prod-jwt)",
+    ]
+    assert (project.directory / "supabase-prod-jwt.age").read_bytes() == written
+    now = project.values()
+    assert now["supabase-prod-jwt"] == secret
+    assert tokens.fault(now["supabase-prod-anon"], secret, "anon", datetime.now(UTC)) is None
+    assert tokens.fault(now["supabase-prod-service"], secret, "service_role", datetime.now(UTC)) is None
+    assert {name for name in now if now[name] != before[name]} == {f"supabase-prod-{kind}" for kind in ("jwt", "anon", "service")}
+    ids = {item.secret: item.id for item in project.store.sidecars()}
+    assert ids["supabase-prod-jwt"] == tokens.kid(secret)
+    assert project.planned() == []
+    assert project.adopt("prod") == []
+
+
+def test_a_password_edited_by_hand_takes_its_verifier_along(project: SecretProject) -> None:
+    put(project, "supabase-prod-db", "postgresql://supabase_prod:a-password-of-mine@localhost:5432/supabase_prod\n")
+    assert project.adopt("prod") == [
+        "update supabase-prod-db.json (adopted)",
+        "update supabase-prod-dbverifier.age (derived from supabase-prod-db)",
+    ]
+    assert scram.matches(project.values()["supabase-prod-dbverifier"], "a-password-of-mine")
+    assert project.planned() == []
+
+
+def test_a_rekey_with_agenix_is_adopted_without_a_new_byte(project: SecretProject) -> None:
+    values = project.values()
+    agenix(project, "-r")
+    rekeyed = {name: content for name, content in project.files().items() if name.endswith(".age")}
+    project.stops(project.planned, "just supabase-adopt dev", "just supabase-adopt prod")
+    for name in ("dev", "prod"):
+        assert len(project.adopt(name)) == 5
+    assert project.values() == values
+    assert {name: project.files()[name] for name in rekeyed} == rekeyed
+    assert project.planned() == []
+
+
+def test_a_file_for_others_or_without_armor_is_re_encrypted(project: SecretProject, tmp_path: Path) -> None:
+    values = project.values()
+    put(project, "supabase-prod-jwt", values["supabase-prod-jwt"], project.operator.public)
+    put(project, "supabase-prod-anon", values["supabase-prod-anon"], armor=False)
+    put(project, "supabase-dev-db", values["supabase-dev-db"], *project.host.recipients, keypair(tmp_path, "leaver").public)
+    assert project.adopt("prod") == [
+        "re-encrypt supabase-prod-jwt.age (adopted; for the recipients of group_data)",
+        "re-encrypt supabase-prod-anon.age (adopted; for the recipients of group_data)",
+    ]
+    assert project.adopt("dev")[0] == "re-encrypt supabase-dev-db.age (adopted; for the recipients of group_data)"
+    assert project.values() == values
+    assert project.planned() == []
+
+
+def test_a_lost_or_edited_sidecar_is_written_anew(project: SecretProject) -> None:
+    values = project.values()
+    (project.directory / "supabase-prod-jwt.json").unlink()
+    (project.directory / "supabase-prod-db.json").write_text("{}")
+    assert project.adopt("prod") == [
+        "update supabase-prod-db.json (adopted)",
+        "update supabase-prod-jwt.json (adopted)",
+        "update supabase-prod-dbverifier.json (adopted)",
+    ]
+    assert project.values() == values
+    assert project.planned() == []
+
+
+def test_a_whole_instance_from_elsewhere(project: SecretProject) -> None:
+    values = project.values()
+    for path in project.directory.glob("supabase-prod-*.json"):
+        path.unlink()
+    assert len(project.adopt("prod")) == 5
+    assert project.values() == values
+    assert project.planned() == []
+
+
+SECRET = "x" * 64
+
+
+@pytest.mark.parametrize(
+    ("secret", "value", "words"),
+    [
+        ("supabase-prod-jwt", "short", ["supabase-prod-jwt.age is not usable: 32 or more", "update-secret prod jwt"]),
+        ("supabase-prod-jwt", f"{SECRET}\n{SECRET}\n", ["supabase-prod-jwt.age is not usable: it is not one line", "agenix -e"]),
+        ("supabase-prod-db", "postgresql://postgres:0123456789abcdef@localhost:5432/postgres", ["prod-db.age is not usable"]),
+        ("supabase-prod-anon", tokens.mint(SECRET, "anon", datetime.now(UTC)), ["prod-anon.age is not usable: its kid"]),
+        ("supabase-prod-dbverifier", scram.verifier("other", b"0" * 16), ["prod-dbverifier.age is not usable: it is not the"]),
+    ],
+)
+def test_what_is_not_of_its_kind_is_refused(project: SecretProject, secret: str, value: str, words: list[str]) -> None:
+    put(project, secret, value)
+    told = project.stops(lambda: project.adopt("prod"), *words)
+    assert value.strip() not in told
+
+
+def test_a_key_of_the_other_role_is_refused(project: SecretProject) -> None:
+    put(project, "supabase-prod-anon", project.values()["supabase-prod-service"])
+    project.stops(lambda: project.adopt("prod"), "supabase-prod-anon.age is not usable: its role is not anon")
+
+
+def test_another_instances_secret_is_refused(project: SecretProject) -> None:
+    for name in ("jwt", "db", "anon"):
+        shutil.copy(project.directory / f"supabase-prod-{name}.age", project.directory / f"supabase-dev-{name}.age")
+        project.stops(lambda: project.adopt("dev"), "is a copy of supabase-prod-", "git")
+    value = project.values()["supabase-prod-jwt"]
+    put(project, "supabase-dev-jwt", value)
+    for name in ("db", "anon"):
+        put(project, f"supabase-dev-{name}", "x")
+        (project.directory / f"supabase-dev-{name}.age").unlink()
+        (project.directory / f"supabase-dev-{name}.json").unlink()
+    (project.directory / "supabase-dev-dbverifier.age").unlink()
+    (project.directory / "supabase-dev-dbverifier.json").unlink()
+    project.stops(lambda: project.adopt("dev"), "supabase-dev-jwt.age holds the same value as supabase-prod-jwt.age")
+
+
+def test_damage_and_wrong_identity(project: SecretProject, tmp_path: Path) -> None:
+    path = project.directory / "supabase-prod-jwt.age"
+    whole = path.read_bytes()
+    path.write_bytes(whole[:200])
+    project.stops(lambda: project.adopt("prod"), "supabase-prod-jwt.age is damaged: it is cut off", "git")
+    put(project, "supabase-prod-jwt", SECRET, keypair(tmp_path, "stranger").public)
+    project.stops(lambda: project.adopt("prod"), "supabase-prod-jwt.age does not open with the identity")
+
+
+def test_missing_files(project: SecretProject) -> None:
+    (project.directory / "supabase-prod-jwt.age").unlink()
+    project.stops(lambda: project.adopt("prod"), "supabase-prod-jwt.age is missing, but its sidecar is there")
+    (project.directory / "supabase-prod-jwt.json").unlink()
+    project.stops(lambda: project.adopt("prod"), "supabase-prod-jwt.age is missing, but supabase-prod-anon.age is made from it")

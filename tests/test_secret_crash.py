@@ -1,0 +1,163 @@
+"""A run killed at every operation on files: the next one converges, and nothing that was in place is lost."""
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from desired import scram
+from tests.keys import keypair
+from tests.secret_project import SecretProject, forked, secret_project, tree_digest
+from workstation import age, lock, slot_file
+
+KILLED = 137
+
+
+@contextmanager
+def killed_at(number: int) -> Iterator[None]:
+    """In a child process only: end it, without any cleaning up, right before the given operation on files (1 is the first).
+
+    A file that was to be synced is left half-written, as a power cut may leave it.
+    """
+    count = 0
+
+    def counted(operation: Callable[..., Any]) -> Callable[..., Any]:
+        def run(*arguments: Any, **options: Any) -> Any:
+            nonlocal count
+            count += 1
+            if count == number:
+                if operation is real["fsync"] and not os.path.isdir(f"/proc/self/fd/{arguments[0]}"):
+                    os.ftruncate(arguments[0], os.fstat(arguments[0]).st_size // 2)
+                os._exit(KILLED)
+            return operation(*arguments, **options)
+
+        return run
+
+    names = ("open", "fsync", "rename", "unlink", "mkdir")
+    real = {name: getattr(os, name) for name in names}
+    for name in names:
+        setattr(os, name, counted(real[name]))
+    yield
+
+
+def kills(start: SecretProject, run: Callable[[SecretProject], object], place: Path) -> Iterator[SecretProject]:
+    """The project after each possible kill of `run`, a fresh copy each time, until `run` gets through."""
+    for number in range(1, 10_000):
+        path = place / str(number)
+        shutil.copytree(start.path, path, ignore=shutil.ignore_patterns(lock.FILE))
+        project = replace(start, path=path)
+
+        def doomed(project: SecretProject = project, number: int = number) -> None:
+            with killed_at(number):
+                run(project)
+
+        status = forked(doomed)
+        yield project
+        shutil.rmtree(path)
+        if status == 0:
+            assert number > 20
+            return
+        assert status == KILLED
+
+
+def recovered(project: SecretProject, run: Callable[[SecretProject], object]) -> None:
+    """The next run, in a process of its own, and what must be true after it."""
+
+    def next_run() -> None:
+        before = tree_digest(project.path)
+        project.planned()
+        assert tree_digest(project.path) == before, "a plan must write nothing"
+        run(project)
+
+    assert forked(next_run) == 0
+    assert project.planned() == []
+    assert not [name for name in project.files() if name.startswith(".")]
+    values = project.values()
+    assert len(values) == 5 * len(project.names)
+
+
+@pytest.fixture(scope="module")
+def bare(tmp_path_factory: pytest.TempPathFactory) -> SecretProject:
+    return secret_project(tmp_path_factory.mktemp("bare"), "dev", "prod")
+
+
+@pytest.fixture(scope="module")
+def deployed(bare: SecretProject, tmp_path_factory: pytest.TempPathFactory) -> SecretProject:
+    path = tmp_path_factory.mktemp("deployed") / "project"
+    path.mkdir()
+    project = replace(bare, path=path)
+    project.deploy()
+    return project
+
+
+def test_a_first_run(bare: SecretProject, tmp_path: Path) -> None:
+    for project in kills(bare, SecretProject.deploy, tmp_path):
+        in_place = {name: content for name, content in project.files().items() if name.endswith(".age")}
+        assert all(content.endswith(b"-----END AGE ENCRYPTED FILE-----\n") for content in in_place.values())
+        recovered(project, SecretProject.deploy)
+        assert {name: project.files()[name] for name in in_place} == in_place
+
+
+def test_a_new_recipient(deployed: SecretProject, tmp_path: Path) -> None:
+    values = deployed.values()
+    changed = deployed.with_operators(deployed.operator.public, keypair(tmp_path, "colleague").public)
+    for project in kills(changed, SecretProject.deploy, tmp_path / "kills"):
+        assert project.values() == values
+        recovered(project, SecretProject.deploy)
+        assert project.values() == values
+
+
+def test_a_renewed_signing_secret(deployed: SecretProject, tmp_path: Path) -> None:
+    """Whatever was renewed when the run was killed stays so: the run after it only completes."""
+    old = deployed.values()
+    for project in kills(deployed, lambda project: project.deploy(frozenset({"jwt"})), tmp_path):
+        in_place = project.values()
+        recovered(project, SecretProject.deploy)
+        now = project.values()
+        assert {name for name in in_place if in_place[name] != old[name]} <= {name for name in now if now[name] == in_place[name]}
+        for name in project.names:
+            renewed = [now[f"supabase-{name}-{kind}"] != old[f"supabase-{name}-{kind}"] for kind in ("jwt", "anon", "service")]
+            assert len(set(renewed)) == 1, "signing secret and keys belong together"
+            assert now[f"supabase-{name}-db"] == old[f"supabase-{name}-db"]
+
+
+def test_an_adoption(deployed: SecretProject, tmp_path: Path) -> None:
+    path = tmp_path / "edited"
+    shutil.copytree(deployed.path, path, ignore=shutil.ignore_patterns(lock.FILE))
+    edited = replace(deployed, path=path)
+    url = "postgresql://supabase_prod:a-password-of-mine@localhost:5432/supabase_prod\n"
+    (edited.directory / "supabase-prod-db.age").write_bytes(age.encrypt(url.encode(), edited.host.recipients))
+    for project in kills(edited, lambda project: project.adopt("prod"), tmp_path / "kills"):
+        assert forked(partial(project.adopt, "prod")) == 0
+        assert project.planned() == []
+        assert not [name for name in project.files() if name.startswith(".")]
+        assert scram.matches(project.values()["supabase-prod-dbverifier"], "a-password-of-mine")
+
+
+def test_the_slot_file(tmp_path: Path) -> None:
+    first = {"server": {"prod": 0}}
+    for number in range(1, 100):
+        path = tmp_path / str(number)
+        path.mkdir()
+        assert forked(partial(slot_file.claim, path, first)) == 0
+
+        def doomed(path: Path = path, number: int = number) -> None:
+            with killed_at(number):
+                slot_file.claim(path, {"server": {"dev": 1}})
+
+        status = forked(doomed)
+        assert slot_file.read(path) in (first, {"server": {"prod": 0, "dev": 1}})
+        assert forked(partial(slot_file.claim, path, {"server": {"dev": 1}})) == 0
+        assert slot_file.read(path) == {"server": {"prod": 0, "dev": 1}}
+        assert sorted(os.listdir(path)) == [lock.FILE, "slots.json"]
+        if status == 0:
+            assert number > 5
+            return
+        assert status == KILLED
+    pytest.fail("the claim never got through")
