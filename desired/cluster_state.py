@@ -102,7 +102,7 @@ def observed(document: Mapping[str, Any]) -> Observed:
 
 
 def _role(item: Mapping[str, Any]) -> ObservedRole:
-    member_of = tuple(sorted(ObservedMembership(**membership) for membership in item["member_of"]))
+    member_of = tuple(sorted(ObservedMembership(*membership) for membership in item["member_of"]))
     return ObservedRole(**{**item, "member_of": member_of, "parameters": frozenset(item["parameters"])})
 
 
@@ -111,5 +111,5 @@ def _database(item: Mapping[str, Any]) -> ObservedDatabase:
         role: {key: value for key, _, value in (entry.partition("=") for entry in entries)}
         for role, entries in item["settings"].items()
     }
-    privileges = tuple(sorted(Privilege(**privilege) for privilege in item["privileges"]))
+    privileges = tuple(sorted(Privilege(*privilege) for privilege in item["privileges"]))
     return ObservedDatabase(**{**item, "privileges": privileges, "settings": settings})

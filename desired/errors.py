@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 
-class Stop(Exception):
+class Stop(Exception):  # noqa: N818 -- not every stop is an error of somebody
     """The run cannot go on. `str(stop)` is the whole message for a person."""
 
 

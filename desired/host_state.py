@@ -39,7 +39,7 @@ def parse_state(lines: Iterable[str]) -> HostState:
         if key in many:
             many[key].append(value)
         else:
-            single[key] = value
+            single.setdefault(key, value)
     revision, confirmed = single.get("revision"), single.get("confirmed_revision")
     return HostState(
         nixos=single.get("nixos") == "yes",
@@ -61,7 +61,10 @@ def parse_state(lines: Iterable[str]) -> HostState:
 def require_nixos(host: str, state: HostState) -> None:
     """Raise HostStop when this is no NixOS host or a program is missing there."""
     if not state.nixos or state.running is None:
-        raise HostStop(f'{host} is not a NixOS host (no /etc/NIXOS or /run/current-system); set system = "sandbox" for this machine')
+        raise HostStop(
+            f"{host} is not a NixOS host (no /etc/NIXOS or /run/current-system); "
+            'for the sandbox on this machine set system = "sandbox" in group_data'
+        )
     missing = [tool for tool in NEEDED_TOOLS if tool not in state.tools]
     if missing:
         raise HostStop(f"{host}: not found on the host: {', '.join(missing)}; add the packages to environment.systemPackages")
@@ -111,19 +114,17 @@ def rebuild_reasons(state: HostState, tree: Tree) -> tuple[str, ...]:
 
 def check_targeted(name: str, state: HostState, wanted: Tree, observed: ObservedTree) -> None:
     """Raise HostStop when a run for one instance would change more than that instance."""
-    running = state.revision
-    root = {path: digest for path, digest in wanted.digests().items() if "/" not in path}
-    whole = wanted.revision()
+    running, on_disk, whole = state.revision, observed.revision(), wanted.revision()
     why = None
     if running is None:
         why = "the host has not been converged yet"
     elif (running.module, running.cluster) != (whole.module, whole.cluster):
         why = "the module or the host's settings have changed"
-    elif any(observed.digests.get(path) != digest for path, digest in root.items()):
+    elif (running.module, running.cluster) != (on_disk.module, on_disk.cluster):
         why = "the module's files on the host are not what it runs"
     else:
-        others = sorted({*observed.instances, *running.instances} - {name})
-        changed = [other for other in others if running.instances.get(other) != observed.revision_of(other)]
+        others = sorted({*on_disk.instances, *running.instances} - {name})
+        changed = [other for other in others if running.instances.get(other) != on_disk.instances.get(other)]
         if changed:
             why = f"the files of {', '.join(changed)} on the host are not what it runs"
     if why:

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 from desired import names
 from desired.model import InstanceData
@@ -12,7 +12,8 @@ from desired.numbers import public_port
 #: Services of the plan and whether a deploy serves them yet; the others are accepted and reported.
 SERVED = {"rest_api": True, "auth": False, "storage": False, "realtime": False}
 
-Kind = Literal["jwt", "anon", "service", "db", "dbverifier"]
+#: The kinds of secrets whose name a person may choose, and the field that does.
+SECRET_FIELDS = {"jwt": "jwt_secret", "anon": "anon_key", "service": "service_key", "db": "database_url"}
 
 
 @dataclass(frozen=True)
@@ -99,13 +100,8 @@ def resolve(name: str, data: InstanceData, *, host: str, domain: str, slot: int)
 
 def secrets_of(name: str, data: InstanceData) -> dict[str, str]:
     """Secret names by kind: the four of the plan, which may be chosen, and those only this project reads."""
-    return {
-        "jwt": data.jwt_secret or names.secret(name, "jwt"),
-        "anon": data.anon_key or names.secret(name, "anon"),
-        "service": data.service_key or names.secret(name, "service"),
-        "db": data.database_url or names.secret(name, "db"),
-        "dbverifier": names.secret(name, "dbverifier"),
-    }
+    chosen = {kind: getattr(data, field) or names.secret(name, kind) for kind, field in SECRET_FIELDS.items()}
+    return {**chosen, "dbverifier": names.secret(name, "dbverifier")}
 
 
 def json_text(value: Any) -> bytes:

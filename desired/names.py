@@ -8,6 +8,8 @@ INSTANCE = re.compile(r"[a-z][a-z0-9]{0,12}")
 RESERVED_INSTANCES = frozenset({"true", "false", "null", "all", "login", "admin"})
 
 SECRET = re.compile(r"[a-z][a-z0-9-]{0,62}")
+#: What a rotation adds to a secret's name: the one that waits for its turn, and the one still accepted.
+GENERATIONS = ("-next", "-previous")
 DATABASE = re.compile(r"supabase_[a-z0-9_]{1,54}")
 ROLE = re.compile(r"[a-z_][a-z0-9_]{0,62}")
 #: A DNS label (RFC 1035): what may stand before the host's domain.
@@ -15,9 +17,11 @@ SUBDOMAIN = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 
 #: Roles that exist once per cluster; no instance may claim one as its user (supabase-stack.md §3.1, pg_roles of PostgreSQL 18).
 SHARED_ROLES = frozenset(
-    "anon authenticated service_role authenticator dashboard_user postgres supabase_login supabase_admin supabase_auth_admin"
-    " supabase_storage_admin supabase_realtime_admin supabase_read_only_user supabase_replication_admin"
-    " supabase_functions_admin supabase_etl_admin pgbouncer public".split()
+    {
+        *("anon", "authenticated", "authenticator", "dashboard_user", "pgbouncer", "postgres", "public", "service_role"),
+        *("supabase_admin", "supabase_auth_admin", "supabase_etl_admin", "supabase_functions_admin", "supabase_login"),
+        *("supabase_read_only_user", "supabase_realtime_admin", "supabase_replication_admin", "supabase_storage_admin"),
+    }
 )
 #: Services that log in to the database under a role of their own.
 LOGIN_SERVICES = ("authenticator", "auth", "storage", "realtime")

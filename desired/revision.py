@@ -30,7 +30,7 @@ def instance_files(name: str, secrets: Iterable[str]) -> list[str]:
 
 
 def revision(digests: Digests, secrets: Mapping[str, Iterable[str]]) -> Revision:
-    """`secrets` maps each instance to the names of its secrets. Raises KeyError for a file that is not in `digests`."""
+    """`secrets` maps each instance to the names of its secrets. Like the module it leaves out files that are not there."""
     module = [path for path in digests if "/" not in path and path != "host.json"]
     return Revision(
         module=_digest(digests, module),
@@ -49,4 +49,4 @@ def parse(text: str) -> Revision:
 
 
 def _digest(digests: Digests, paths: Iterable[str]) -> str:
-    return sha256("".join(f"{digests[path]}  {path}\n" for path in sorted(paths)).encode())
+    return sha256("".join(f"{digests[path]}  {path}\n" for path in sorted(paths) if path in digests).encode())

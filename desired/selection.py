@@ -1,26 +1,24 @@
 """What `--data` may say: strictly the keys a deploy file knows, and only names that exist."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from desired.errors import Invalid, Mistake
+from desired.shown import shown, suggestion
 
 
-def selected_instance(overrides: Mapping[str, Any], instances: Iterable[str], keys: Iterable[str] = ("instance",)) -> str | None:
+def selected_instance(
+    overrides: Mapping[str, Any], instances: Iterable[str], keys: Collection[str] = ("instance",)
+) -> str | None:
     """The value of `--data instance=NAME`, or None for all. `keys`: every key this deploy file reads.
 
     Raises Invalid for an unknown key, an empty or non-text value, or a name that no host has.
     """
-    known, allowed = sorted(instances), sorted(keys)
-    mistakes = [
-        Mistake("--data", key, f"unknown key; this deploy reads {', '.join(allowed)}")
-        for key in overrides
-        if key not in allowed
-    ]
+    known = tuple(instances)
+    mistakes = [Mistake("--data", key, f"unknown key; {suggestion(key, keys)}") for key in overrides if key not in keys]
     name = overrides.get("instance")
     if "instance" in overrides and name not in known:
-        problem = f"no host has an instance of this name; known: {', '.join(known) or 'none'}"
-        mistakes.append(Mistake("--data", "instance", problem, value=repr(name)))
+        mistakes.append(Mistake("--data", "instance", f"no host has this instance; {suggestion(name, known)}", value=shown(name)))
     if mistakes:
         raise Invalid(mistakes)
     return name

@@ -5,14 +5,16 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from desired.changes import Change
+from desired.changes import Change, Verb
 from desired.errors import HostStop, SlotStop
 from desired.estate import Host
 from desired.instance import Instance, json_text
 from desired.revision import Digests, Revision, instance_files, revision, sha256
 
+#: Stands for the digest of content that is not known yet.
+PENDING = "pending"
 #: Root files of the tree that an earlier version of the module may have left behind.
-_OURS = re.compile(r"__[a-z_]+\.nix|default\.nix|instance\.nix|secrets\.nix|numbers\.json|host\.json")
+_OURS = re.compile(r"__[a-z_-]+\.nix|default\.nix|instance\.nix|secrets\.nix|numbers\.json|host\.json")
 
 
 @dataclass(frozen=True)
@@ -27,7 +29,7 @@ class Tree:
         return revision(self.digests(), self.secrets)
 
     def digests(self) -> dict[str, str]:
-        return {path: sha256(content or b"") for path, content in self.files.items()}
+        return {path: PENDING if content is None else sha256(content) for path, content in self.files.items()}
 
 
 @dataclass(frozen=True)
@@ -38,18 +40,9 @@ class ObservedTree:
     instances: Mapping[str, Mapping[str, Any]]
     host: Mapping[str, Any]
 
-    def revision_of(self, instance: str) -> str | None:
-        """The instance's digest on disk; None when one of its files is missing."""
-        value = self.instances.get(instance)
-        if value is None:
-            return None
-        try:
-            return revision({**_NO_HOST, **self.digests}, {instance: value["secrets"]}).instances[instance]
-        except KeyError:
-            return None
-
-
-_NO_HOST = {"host.json": sha256(b"")}
+    def revision(self) -> Revision:
+        """What a system built from these files would carry."""
+        return revision(self.digests, {name: value.get("secrets", ()) for name, value in self.instances.items()})
 
 
 def wanted_tree(
@@ -87,17 +80,19 @@ def check_slots(host: Host, observed: ObservedTree) -> None:
 
 @dataclass(frozen=True)
 class FileChanges:
-    """Paths to write and to remove, sorted."""
+    """Paths to write and to remove, sorted. `owner`: the instance that a path belongs to."""
 
     write: tuple[str, ...]
     remove: tuple[str, ...]
     created: frozenset[str]
-    owner: Mapping[str, str | None]
+    owner: Mapping[str, str]
 
     def changes(self) -> tuple[Change, ...]:
-        verbs = [(path, "create" if path in self.created else "update") for path in self.write]
-        verbs += [(path, "remove") for path in self.remove]
-        return tuple(Change(self.owner.get(path), verb, f"file {path}") for path, verb in verbs)  # type: ignore[arg-type]
+        def change(path: str, verb: Verb) -> Change:
+            return Change(self.owner.get(path), verb, f"file {path}")
+
+        written = [change(path, "create" if path in self.created else "update") for path in self.write]
+        return (*written, *(change(path, "remove") for path in self.remove))
 
 
 def difference(wanted: Tree, observed: ObservedTree, *, whole: bool) -> FileChanges:
@@ -105,17 +100,13 @@ def difference(wanted: Tree, observed: ObservedTree, *, whole: bool) -> FileChan
 
     Raises HostStop when a file stands in the tree's root that is not ours: Nix would read it as a part of the module.
     """
-    write = tuple(
-        path
-        for path, content in sorted(wanted.files.items())
-        if content is None or observed.digests.get(path) != sha256(content)
-    )
-    remove = tuple(path for path in sorted(observed.digests) if whole and "/" not in path and path not in wanted.files)
-    foreign = [path for path in remove if not _OURS.fullmatch(path)]
+    write = tuple(path for path, digest in sorted(wanted.digests().items()) if observed.digests.get(path) != digest)
+    surplus = tuple(path for path in sorted(observed.digests) if "/" not in path and path not in wanted.files)
+    foreign = [path for path in surplus if not _OURS.fullmatch(path)]
     if foreign:
         raise HostStop(f"{', '.join(foreign)}: not a file of the module; move it out of the module's directory")
     owner = {path: name for name, secrets in wanted.secrets.items() for path in instance_files(name, secrets)}
-    return FileChanges(write, remove, frozenset(path for path in write if path not in observed.digests), owner)
+    return FileChanges(write, surplus if whole else (), frozenset(write) - observed.digests.keys(), owner)
 
 
 def orphans(host: Host, observed: Iterable[str]) -> tuple[str, ...]:

@@ -1,6 +1,7 @@
 """Which units a run starts, restarts, reloads or stops: announced from the data, before anything is built."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from desired import names
@@ -10,80 +11,112 @@ from desired.instance import Instance
 from desired.revision import Digests
 from desired.tree import ObservedTree, Tree
 
-#: Service to: the switch that turns it on (None: always on), the fields its unit text is made of, the kinds of
-#: secrets its runtime material is composed of. Mirrors `__rest.nix` and `__gateway.nix`.
-_SERVICES: Mapping[str, tuple[str | None, tuple[str, ...], tuple[str, ...]]] = {
-    "rest": ("restApi", ("slot", "logLevel", "database.name", "jwtSecret"), ("jwtSecret",)),
-    "gateway": (
-        None,
-        ("slot", "port", "subdomain", "logLevel", "services.restApi", "anonKey", "serviceKey"),
-        ("anonKey", "serviceKey"),
+#: An instance as its file has it; one written by hand may leave values to the module's defaults.
+Option = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class _Service:
+    """
+    switch: the `services` switch that turns it on; None: always on
+    fields: what its unit's text is made of, beside the host's domain: another value is a restart
+    secrets: the fields that name what its runtime material is composed of: another ciphertext is a reload
+    levels: log levels that it treats like another one
+    """
+
+    switch: str | None
+    fields: tuple[str, ...]
+    secrets: tuple[str, ...]
+    levels: Mapping[str, str] = field(default_factory=dict)
+
+    def on(self, option: Option) -> bool:
+        return bool(option.get("enable", True) and (self.switch is None or option.get("services", {}).get(self.switch, True)))
+
+    def text(self, option: Option, domain: object) -> dict[str, object]:
+        """Equal values, equal unit."""
+        values = {name: _get(option, name) for name in self.fields}
+        level = values["logLevel"]
+        return {**values, "logLevel": self.levels.get(level, level), "domain": domain}
+
+    def sources(self, option: Option, digests: Digests) -> dict[str, str | None]:
+        """The ciphertexts its runtime material is composed of, other generations of a secret included."""
+        current = [str(option.get(name)) for name in self.secrets]
+        other = {secret + ending for secret in current for ending in names.GENERATIONS}.intersection(option.get("secrets", ()))
+        return {secret: digests.get(f"secrets/{secret}.age") for secret in (*current, *sorted(other))}
+
+
+#: Mirrors `__rest.nix` and `__gateway.nix`.
+_SERVICES: Mapping[str, _Service] = {
+    "rest": _Service(
+        switch="restApi",
+        fields=("subdomain", "logLevel", "database.name", "jwtSecret"),
+        secrets=("jwtSecret",),
+        levels={"debug": "info"},
+    ),
+    "gateway": _Service(
+        switch=None,
+        fields=("subdomain", "port", "logLevel", "services.restApi", "anonKey", "serviceKey"),
+        secrets=("anonKey", "serviceKey"),
+        levels={"warn": "error"},
     ),
 }
 
 
 def units_of(instance: Instance) -> tuple[str, ...]:
     """The units that run while the instance is enabled."""
-    option = instance.as_option()
-    return tuple(
-        names.unit(instance.name, service)
-        for service, (switch, _, _) in _SERVICES.items()
-        if switch is None or option["services"][switch]
-    )
+    option = {**instance.as_option(), "enable": True}
+    return tuple(names.unit(instance.name, name) for name, service in _SERVICES.items() if service.on(option))
 
 
 def unit_changes(
     host: Host, instances: tuple[Instance, ...], wanted: Tree, running: ObservedTree | None, active: Mapping[str, str]
 ) -> tuple[Change, ...]:
     """`running`: the tree the running system was built from, None when that is the wanted one; `active`: unit to
-    ActiveState."""
-    same = ObservedTree(wanted.digests(), {item.name: item.as_option() for item in instances}, host.option())
-    return tuple(_changes(host, instances, wanted, running or same, active))
-
-
-def _changes(
-    host: Host, instances: Iterable[Instance], wanted: Tree, running: ObservedTree, active: Mapping[str, str]
-) -> Iterator[Change]:
-    digests = wanted.digests()
-    fresh = not running.instances and not running.host
-    module = not fresh and any(running.digests.get(path) != digests[path] for path in digests if path.endswith(".nix"))
-    postgresql = ""
-    if fresh:
-        postgresql = "access lines and sizes"
-    elif running.host.get("capacity") != host.data.capacity:
-        postgresql = "capacity"
-    elif module:
-        postgresql = "if the new module changes its settings"
-    if postgresql:
-        yield Change(None, "restart", "postgresql.service", postgresql)
-    for instance in instances:
-        option, before = instance.as_option(), running.instances.get(instance.name, {})
-        expected = set(units_of(instance)) if instance.enable else set()
-        for service, (_, fields, secrets) in _SERVICES.items():
-            unit = names.unit(instance.name, service)
+    ActiveState. The activation of a system also reaches the instances that this run leaves as they are."""
+    options = {item.name: item.as_option() for item in instances}
+    before = running or ObservedTree(wanted.digests(), options, host.option())
+    module = bool(before.host or before.instances) and before.revision().module != wanted.revision().module
+    postgresql = _postgresql(host, before, module)
+    after = ObservedTree({**before.digests, **wanted.digests()}, {**before.instances, **options}, host.option())
+    changes = [] if postgresql is None else [Change(None, "restart", "postgresql.service", postgresql)]
+    for name in sorted(after.instances):
+        for kind, service in _SERVICES.items():
+            unit = names.unit(name, kind)
             state = active.get(unit, "inactive")
-            if unit not in expected:
-                if state == "active":
-                    yield Change(instance.name, "stop", unit)
-            elif state != "active":
-                yield Change(instance.name, "start", unit)
+            if not service.on(after.instances[name]):
+                if state not in ("inactive", "failed"):
+                    changes.append(Change(name, "stop", unit))
+            elif state not in ("active", "reloading"):
+                changes.append(Change(name, "start", unit))
             elif module:
-                yield Change(instance.name, "restart", unit, "if the new module changes it")
-            elif postgresql:
-                yield Change(instance.name, "restart", unit, "with postgresql.service")
-            elif changed := [name for name in fields if _get(before, name) != _get(option, name)]:
-                yield Change(instance.name, "restart", unit, ", ".join(changed))
-            elif running.host.get("domain") != host.data.domain and service == "gateway":
-                yield Change(instance.name, "restart", unit, "domain")
-            elif any(_differs(digests, running.digests, f"secrets/{option[secret]}.age") for secret in secrets):
-                yield Change(instance.name, "reload", unit, "secrets")
+                changes.append(Change(name, "restart", unit, "if the new module changes it"))
+            elif postgresql is not None:
+                changes.append(Change(name, "restart", unit, "with postgresql.service"))
+            else:
+                changes += _change(name, unit, service, before, after)
+    return tuple(changes)
 
 
-def _get(value: Mapping[str, Any], path: str) -> Any:
+def _postgresql(host: Host, before: ObservedTree, module: bool) -> str | None:
+    """Why PostgreSQL restarts; None when it does not."""
+    if not before.instances and not before.host:
+        return "access lines and sizes"
+    if before.host.get("capacity") != host.data.capacity:
+        return "capacity"
+    return "if the new module changes its settings" if module else None
+
+
+def _change(name: str, unit: str, service: _Service, before: ObservedTree, after: ObservedTree) -> Iterator[Change]:
+    """What becomes of a running unit."""
+    old, new = before.instances.get(name, {}), after.instances[name]
+    was, will = service.text(old, before.host.get("domain")), service.text(new, after.host.get("domain"))
+    if was != will:
+        yield Change(name, "restart", unit, ", ".join(key for key in will if was[key] != will[key]))
+    elif service.sources(old, before.digests) != service.sources(new, after.digests):
+        yield Change(name, "reload", unit, "secrets")
+
+
+def _get(value: Option, path: str) -> Any:
     for part in path.split("."):
         value = value.get(part, {})
     return value
-
-
-def _differs(wanted: Digests, running: Digests, path: str) -> bool:
-    return wanted.get(path) != running.get(path)

@@ -16,8 +16,8 @@ def health_args(probes: tuple[Probe, ...], wait: int) -> tuple[str, ...]:
 
 def parse_health(output: list[str]) -> dict[str, str]:
     """Instance name to HTTP status; `000` where nothing answered."""
-    fields = (line.split() for line in output if line.startswith("health "))
-    return {name: status for _, name, status in fields}
+    fields = (line.split() for line in output)
+    return {words[1]: words[2] for words in fields if len(words) == 3 and words[0] == "health"}
 
 
 def unhealthy(probes: tuple[Probe, ...], answers: Mapping[str, str]) -> dict[str, str]:

@@ -37,7 +37,9 @@ class ModuleTree(FactBase[TreeOnHost]):
                 digests[path] = digest
             else:
                 places[key] = value
-        documents = _parsed(output[cut + 1 :])
+        if "real" not in places:
+            raise FactProcessError(f"the module tree could not be read: {' '.join(output)[:200]}")
+        documents = {path: _parsed(path, text) for path, text in headed(output[cut + 1 :]).items()}
         host = documents.pop("host.json", {})
         instances = {path.removeprefix("instances/").removesuffix(".json"): value for path, value in documents.items()}
         return TreeOnHost(ObservedTree(digests, instances, host), places["real"], places.get("git"))
@@ -46,23 +48,22 @@ class ModuleTree(FactBase[TreeOnHost]):
 def headed(lines: list[str]) -> dict[str, str]:
     """The documents of `head -v`: a header line `==> PATH <==` before each, an empty line between two."""
     texts: dict[str, list[str]] = {}
-    path = ""
+    text: list[str] = []
     for line in lines:
         if line.startswith("==> ") and line.endswith(" <=="):
-            path = line[4:-4]
-            texts[path] = []
+            text = texts.setdefault(line[4:-4], [])
         else:
-            texts[path].append(line)
+            text.append(line)
     return {path: "\n".join(text).rstrip("\n") + "\n" for path, text in texts.items()}
 
 
-def _parsed(lines: list[str]) -> dict[str, dict[str, object]]:
-    found: dict[str, dict[str, object]] = {}
-    for path, text in headed(lines).items():
-        try:
-            found[path] = json.loads(text)
-        except ValueError as error:
-            raise FactProcessError(f"{path} on the host is not JSON; remove it there and run again") from error
+def _parsed(path: str, text: str) -> dict[str, object]:
+    try:
+        found = json.loads(text)
+    except ValueError:
+        found = None
+    if not isinstance(found, dict):
+        raise FactProcessError(f"{path} on the host is no JSON object; remove it there and run again")
     return found
 
 

@@ -9,7 +9,6 @@
 A step that fails returns the host at once; a run that dies lets it return when the time is up.
 """
 
-import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -22,17 +21,16 @@ from pyinfra.context import host
 
 from desired.changes import Change
 from desired.host_state import HostState, rebuild_reasons
-from desired.units import unit_changes
-from facts.health import Health, health_args, parse_health, unhealthy
+from desired.units import unit_changes, units_of
+from facts.health import Health, Probe, health_args, parse_health, unhealthy
 from facts.host_state import RunningSystem
 from facts.module_tree import ModuleTree
 from facts.script import guarded, run_script
-from operations import databases, host_lock
+from operations import databases, host_lock, way_back
 from operations.announce import announce, note
 from operations.connection import run, run_on_new_connection
 from operations.site import Site
 from operations.stops import Commands, fail, stops_host
-from workstation.templates import host_script
 
 #: Where a running system keeps the module tree it was built from.
 SOURCE = "/run/current-system/etc/supabase/source"
@@ -72,48 +70,66 @@ def activate(site: Site) -> Commands:
         return
     yield from host_lock.hold(site, plan.system.epoch)
     if plan.rebuild:
-        args = (str(site.host.data.way_back_seconds), site.host.data.module_dir, host_lock.who())
-        yield run_script("arm", args=args, stdin=host_script("restore", "way_back"))
-        yield guarded(run_script("activate"), _return("the activation failed"))
-    yield from databases.apply(site, _return("the databases could not be brought forward") if plan.rebuild else "")
-    start = [change.what for change in plan.units if change.verb == "start"]
-    if plan.ready or start:
-        command = run_script("start", args=(" ".join(plan.ready), *start))
-        yield guarded(command, _return("units did not start") if plan.rebuild else "")
-    yield FunctionCommand(_health, (site, plan), {})
-    if plan.rebuild:
-        yield run_script("confirm")
+        with way_back.told(host, site.host.data.way_back_seconds):
+            yield host_lock.step(host, way_back.arm(site, host))
+            yield _step(plan, run_script("unit_log", "activate"), "the activation failed")
+            yield from _bring(site, plan)
+            yield _step(plan, run_script("confirm"), "the new system could not become the boot default")
+    else:
+        yield from _bring(site, plan)
     if plan.before:
         yield FunctionCommand(_still_unhealthy, (site, plan), {})
 
 
-def _return(reason: str) -> str:
-    """Shell text that returns the host now. It runs as a unit, so that it outlives this connection."""
-    command = ["/bin/sh", "/var/lib/supabase/way-back/return.sh", reason]
-    unit = "systemd-run --quiet --collect --wait --pipe --unit=supabase-way-back-now"
-    return f'{unit} --setenv=PATH="$PATH" {shlex.join(command)} >&2'
+def _bring(site: Site, plan: Plan) -> Commands:
+    """Databases, units, health."""
+    for command in databases.apply(site, _otherwise(plan, "the databases could not be brought forward")):
+        yield host_lock.step(host, command)
+    start = [change.what for change in plan.units if change.verb == "start"]
+    if plan.ready or start:
+        command = run_script("unit_log", "start", args=(" ".join(plan.ready), *start))
+        yield _step(plan, command, "units did not start")
+    yield FunctionCommand(_health, (site, plan), {})
+
+
+def _step(plan: Plan, command: StringCommand, failure: str) -> StringCommand:
+    """A step that, failing in an armed run, returns the host at once."""
+    return host_lock.step(host, guarded(command, _otherwise(plan, failure)))
+
+
+def _otherwise(plan: Plan, failure: str) -> str:
+    return way_back.now(host, failure) if plan.rebuild else ""
 
 
 def _health(state: State, host: Host, site: Site, plan: Plan) -> bool:
     """Every instance answers that answered before or is new; else the host returns."""
-    probes = site.probes()
-    success, lines = run_on_new_connection(state, host, run_script("health", args=health_args(probes, START_SECONDS)))
-    answers = unhealthy(probes, parse_health(lines))
-    broken = {name: status for name, status in answers.items() if name not in plan.before}
+    probes = tuple(probe for probe in site.probes() if probe[0] not in plan.before)
+    # What is left of the time until the way back is for the return that a failure starts.
+    wait = min(START_SECONDS, site.host.data.way_back_seconds // 2)
+    success, lines = run_on_new_connection(state, host, run_script("health", args=health_args(probes, wait)))
+    broken = unhealthy(probes, parse_health(lines))
     if success and not broken:
         return True
-    reason = "; ".join([f"{name} answers HTTP {status}" for name, status in sorted(broken.items())] if success else lines)
+    seen = [f"{name} answers HTTP {status}" for name, status in sorted(broken.items())]
+    reason = "; ".join(seen if success else lines)
     fail(state, host, f"health: {reason}")
+    if success:
+        units = [unit for item in site.enabled if item.name in broken for unit in units_of(item)]
+        _say(host, run_script("unit_log", "why", args=tuple(units)))
     if plan.rebuild:
-        for line in run(host, StringCommand(_return("health was not seen")))[1]:
-            logger.error(f"{host.print_prefix}{line}")
+        _say(host, StringCommand(_otherwise(plan, f"health was not seen: {reason}")))
     return False
+
+
+def _say(host: Host, command: StringCommand) -> None:
+    for line in run(host, command)[1]:
+        logger.error(f"{host.print_prefix}{line}")
 
 
 def _still_unhealthy(state: State, host: Host, site: Site, plan: Plan) -> bool:
     """The wanted state is live; instances that were broken before and still are fail the run all the same."""
-    probes = tuple(probe for probe in site.probes() if probe[0] in plan.before)
-    answers = unhealthy(probes, parse_health(run(host, run_script("health", args=health_args(probes, 0)))[1]))
+    probes: tuple[Probe, ...] = tuple(probe for probe in site.probes() if probe[0] in plan.before)
+    answers = unhealthy(probes, parse_health(run(host, run_script("health", args=health_args(probes, START_SECONDS)))[1]))
     return not answers or fail(state, host, f"unhealthy as before this run: {', '.join(sorted(answers))}")
 
 
@@ -124,6 +140,8 @@ def _plan(site: Site) -> Plan:
     running = host.get_fact(ModuleTree, module_dir=SOURCE).tree if rebuild else None
     served = system.revision.instances if system.revision else {}
     probes = tuple(probe for probe in site.probes() if probe[0] in served and probe[0] in system.ready)
+    # Of what does not answer while a run is unfinished, nobody knows whether that run is the reason.
+    probes = probes if system.armed is None else ()
     answers = host.get_fact(Health, probes=probes, wait=ANSWER_SECONDS) if probes else {}
     return Plan(
         system=system,

@@ -5,10 +5,11 @@ from pyinfra.context import host
 
 from desired.changes import Change
 from desired.host_state import rebuild_reasons
+from desired.revision import Revision
 from facts.host_state import RunningSystem
 from facts.script import run_script
 from operations import host_lock
-from operations.announce import announce
+from operations.announce import announce, note
 from operations.site import Site
 from operations.stops import Commands, stops_host
 
@@ -22,6 +23,15 @@ def build(site: Site) -> Commands:
     if not reasons:
         host.noop("the running system is the wanted one")
         return
+    if system.returned:
+        note(host, f"! the last run was not confirmed; the host {system.returned}")
     announce(host, [Change(None, "rebuild", "the system", "; ".join(reasons))])
     yield from host_lock.hold(site, system.epoch)
-    yield run_script("restore", "build", args=(site.host.data.module_dir, ""))
+    args = (site.host.data.module_dir, "", host_lock.epoch_of(host), *_parts(site.tree().revision()))
+    yield host_lock.step(host, run_script("restore", "build", args=args))
+
+
+def _parts(revision: Revision) -> tuple[str, ...]:
+    """What the built system's `/etc/supabase/revision` must hold; instances that are not of this run do not count."""
+    digests = {"module": revision.module, "cluster": revision.cluster, **revision.instances}
+    return tuple(f'"{name}":"{digest}"' for name, digest in digests.items())

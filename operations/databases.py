@@ -2,7 +2,7 @@
 
 import shlex
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pyinfra.api.command import StringCommand
 from pyinfra.context import host
@@ -74,7 +74,8 @@ def plan(site: Site, superuser: str | None = None, *, starting: bool = True) -> 
     observed = host.get_fact(Cluster, session=superuser)
     if isinstance(observed, Absent) and not starting:
         raise HostStop(f"PostgreSQL should run on this host but does not: {observed.reason}; see systemctl status postgresql")
-    cluster = wanted(site.host, site.verifier_digests())
+    # What is switched off keeps its database as it is: its secrets are not decrypted on the host.
+    cluster = wanted(replace(site.host, instances=site.enabled), site.verifier_digests())
     return Plan(cluster, difference(cluster, observed, site.only), superuser, site.only)
 
 

@@ -1,29 +1,45 @@
 """The host-wide lock: one run at a time changes a host.
 
-It is held by a process on the host that lives as long as a channel of this run's own connection: a run that dies, or
-loses its connection, lets go by itself.
+It is held by a process on the host that lives as long as a channel of this run's own connection brings signs of life: a
+run that dies lets go at once, one that is cut off within half a minute. What a dead run left at work on the host is
+waited for, and a run that has lost the lock to another one gets no further: see `step`.
 """
 
 import os
 import socket
 import subprocess
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
-from pyinfra.api.command import FunctionCommand, StringCommand
+from pyinfra.api.command import FunctionCommand, QuoteString, StringCommand
 from pyinfra.api.host import Host
 from pyinfra.api.state import State
 from pyinfra.connectors.ssh import SSHConnector
 from pyinfra.connectors.util import extract_control_arguments, make_unix_command_for_host
 
 from desired.errors import Busy
-from facts.script import run_script
-from operations.connection import privileges
+from facts.script import run_script, script_text
+from operations.connection import notice_silence, privileges, transport
 from operations.site import Site
 from operations.stops import Commands, fail
 from workstation import lock
 
-#: What keeps the lock open: host name to the channel or process that holds it.
-_held: dict[str, object] = {}
+#: How often the holder on the host gets a sign of life; it gives up after 30 s without one.
+SIGN_SECONDS = 5
+
+
+@dataclass(frozen=True)
+class _Held:
+    """`epoch`: the number of this run on the host; `channel`: what must stay open."""
+
+    epoch: str
+    channel: object
+
+
+_held: dict[str, _Held] = {}
 
 
 def who() -> str:
@@ -41,6 +57,19 @@ def hold(site: Site, epoch: str) -> Commands:
         yield FunctionCommand(_take, (epoch,), {})
 
 
+def epoch_of(host: Host) -> str:
+    """The number of this run on the host, whose lock it holds."""
+    return _held[str(host.name)].epoch
+
+
+def step(host: Host, command: StringCommand) -> StringCommand:
+    """`command` as a step of this run. Without a host lock (the sandbox) it is the command alone."""
+    if str(host.name) not in _held:
+        return command
+    fence = script_text("step", args=(epoch_of(host), "sh", "-c"))
+    return StringCommand(fence, QuoteString(command), **command.connector_arguments)
+
+
 def _take_project(state: State, host: Host, project: Path) -> bool:
     try:
         lock.hold(project)
@@ -53,31 +82,47 @@ def _take(state: State, host: Host, epoch: str) -> bool:
     name = str(host.name)
     if name in _held:
         return True
-    keep, answer = _open(state, host, run_script("lock", args=(epoch, who())))
-    if answer == "held":
-        _held[name] = keep
+    channel, answer = _open(state, host, run_script("lock", args=(epoch, who())))
+    verdict, _, detail = answer.partition(" ")
+    if verdict == "held":
+        _held[name] = _Held(detail, channel)
         return True
-    if answer.startswith("busy"):
-        return fail(state, host, f"another run is changing this host: {answer.removeprefix('busy ')}; wait for it and run again")
-    if answer == "moved":
+    if verdict == "busy":
+        return fail(state, host, f"another run is changing this host: {detail}; wait for it and run again")
+    if verdict == "moved":
         return fail(state, host, "another run has changed this host since its state was read; run again")
     return fail(state, host, f"the host lock could not be taken: {answer or 'no answer'}")
 
 
 def _open(state: State, host: Host, command: StringCommand) -> tuple[object, str]:
-    """Start `command` and keep its stdin open. Gives what holds it and its first line of output."""
+    """Start `command` and keep its stdin open with signs of life. Gives what holds it and its first line of output."""
     arguments = privileges(host)
-    extract_control_arguments(arguments)
+    extract_control_arguments(arguments)  # type: ignore[arg-type]
     text = make_unix_command_for_host(state, host, command, **arguments).get_raw_value()
-    connector = host.connector
-    if isinstance(connector, SSHConnector):
-        transport = connector.client.get_transport() if connector.client else None
-        if transport is None:
+    if isinstance(host.connector, SSHConnector):
+        connection = transport(host)
+        if connection is None:
             return None, "the connection is gone"
-        channel = transport.open_session()
+        notice_silence(connection)
+        channel = connection.open_session()
         channel.exec_command(text)
+        _keep_saying(lambda: channel.sendall(b"."))
         return channel, channel.makefile("r").readline().strip()
-    process = subprocess.Popen(["sh", "-c", text], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-    assert process.stdout is not None
-    return process, process.stdout.readline().strip()
+    process = subprocess.Popen(["sh", "-c", text], stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0)
+    stdin, stdout = process.stdin, process.stdout
+    assert stdin is not None
+    assert stdout is not None
+    _keep_saying(lambda: stdin.write(b"."))
+    return process, stdout.readline().decode().strip()
 
+
+def _keep_saying(sign: Callable[[], object]) -> None:
+    def say() -> None:
+        try:
+            while True:
+                sign()
+                time.sleep(SIGN_SECONDS)
+        except OSError:
+            return  # the holder or the connection has ended; the next step finds out
+
+    threading.Thread(target=say, daemon=True).start()

@@ -10,12 +10,12 @@ from pyinfra.api.operation import operation
 from pyinfra.context import host, state
 
 from desired.errors import HostStop
-from desired.tree import FileChanges, ObservedTree, Tree, check_slots, difference, orphans
-from desired.host_state import check_targeted, require_nixos, rebuild_reasons
+from desired.host_state import check_targeted, rebuild_reasons, require_nixos
+from desired.tree import FileChanges, Tree, check_slots, difference, orphans
 from facts.host_state import RunningSystem
 from facts.module_tree import FileContents, ModuleTree, TreeOnHost
 from facts.script import run_script
-from operations import host_lock
+from operations import databases, host_lock
 from operations.announce import announce, note
 from operations.site import Site
 from operations.stops import Commands, stops_host
@@ -34,11 +34,14 @@ def install(site: Site) -> Commands:
         host.noop("the module tree is as wanted")
         return
     _check_place(found, site.host.data.module_dir)
+    if site.host.data.system == "nixos":
+        databases.plan(site)  # what forbids the later step forbids this one
     announce(host, files.changes())
     if state.config.DIFF:
         _show(site, files, wanted)
     yield from host_lock.hold(site, host.get_fact(RunningSystem).epoch)
-    yield run_script("install", args=(site.host.data.module_dir, *files.remove), stdin=_archive(wanted, files.write))
+    command = run_script("install", args=(site.host.data.module_dir, *files.remove), stdin=_archive(wanted, files.write))
+    yield host_lock.step(host, command)
 
 
 def _wanted(site: Site, found: TreeOnHost) -> Tree:

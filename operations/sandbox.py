@@ -17,7 +17,7 @@ from desired.errors import Stop
 from desired.instance import Instance
 from desired.sql_text import PSQL_ARGUMENTS, psql_word, session
 from operations import databases
-from operations.announce import announce
+from operations.announce import announce, note
 from operations.connection import run
 from operations.site import Site
 from operations.stops import Commands, fail, stops_host
@@ -34,11 +34,17 @@ def converge(site: Site) -> Commands:
     """PostgreSQL runs, holds every selected instance's database, and lets each owner log in with its URL."""
     server = _server(site)
     superuser = session(psql=str(server.programs / "psql"), connection=server.connection)
-    changes = [] if server.running() else [Change(None, "start" if server.exists() else "create", "PostgreSQL server")]
-    plan = databases.plan(site, superuser)
-    announce(host, [*changes, *plan.changes])
-    if not changes and not plan.changes:
-        host.noop("PostgreSQL runs and holds every database")
+    asleep = server.exists() and not server.running()
+    if asleep:
+        announce(host, [Change(None, "start", "PostgreSQL server")])
+        note(host, "what its databases need shows once it runs")
+        yield FunctionCommand(_do, (server.start,), {})
+    plan = databases.plan(site, superuser, starting=not server.exists())
+    fresh = [] if server.exists() else [Change(None, "create", "PostgreSQL server")]
+    announce(host, [*fresh, *plan.changes])
+    if not fresh and not plan.changes:
+        if not asleep:
+            host.noop("PostgreSQL runs and holds every database")
         return
     yield FunctionCommand(_do, (server.start,), {})
     verifiers = {item.name: _opened(site, item, "dbverifier") for item in site.instances}

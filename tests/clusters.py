@@ -19,7 +19,7 @@ from desired.sql_text import verifier_line
 from facts.postgresql import Cluster
 from tests.pg import Server, shell
 
-KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJmI1mwFvHpY6nq8aZlX6yf1y0y7H8Y1v0mQ3m6Wl0aB"
+KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f"
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,11 @@ _ANSI = re.compile(r"\x1b\[[0-9;]*m")
 _CHANGE = re.compile(r"^\s*\[(?P<host>[^\]]+)\] [+~-] (?P<change>.*)$")
 
 
+def clean(output: str) -> str:
+    """A run's output without colours."""
+    return _ANSI.sub("", output)
+
+
 @dataclass(frozen=True)
 class Run:
     """One pyinfra run. `output` has both streams, without colours."""
@@ -83,7 +88,7 @@ class Project:
             text=True,
             timeout=timeout,
         )
-        return Run(done.returncode, _ANSI.sub("", done.stdout))
+        return Run(done.returncode, clean(done.stdout))
 
     def command(self, script: str, *arguments: str) -> list[str]:
         return [str(Path(sys.executable).parent / "pyinfra"), "inventory.py", script, *arguments]

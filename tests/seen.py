@@ -24,7 +24,7 @@ FROM pg_authid r LEFT JOIN pg_shdescription d ON d.objoid = r.oid AND d.classoid
 LEFT JOIN LATERAL (SELECT jsonb_agg(jsonb_build_array(roleid::regrole, admin_option, inherit_option, set_option) ORDER BY 1) AS list
     FROM pg_auth_members WHERE member = r.oid) m ON true
 LEFT JOIN LATERAL (SELECT jsonb_agg(parname ORDER BY parname) AS list FROM pg_parameter_acl, aclexplode(paracl)
-    WHERE grantee = r.oid) p ON true
+    WHERE grantee = r.oid AND grantee <> 10) p ON true
 UNION ALL
 SELECT 'database', t.datname, sha256(convert_to(concat_ws(' ', t.datdba::regrole, t.encoding, t.datconnlimit, t.datallowconn, t.datistemplate,
         t.datacl, s.list), 'UTF8')), d.description

@@ -1,5 +1,6 @@
 import os
 import signal
+import subprocess
 import time
 from pathlib import Path
 
@@ -52,7 +53,7 @@ def test_it_ends_with_the_process_however_that_ends(tmp_path: Path) -> None:
 def test_a_program_started_meanwhile_does_not_keep_it(tmp_path: Path) -> None:
     def start() -> None:
         lock.hold(tmp_path)
-        os.spawnlp(os.P_NOWAIT, "sleep", "sleep", "2")
+        subprocess.Popen(["sleep", "2"], close_fds=False)
 
     assert forked(start) == 0
     lock.hold(tmp_path)

@@ -18,8 +18,8 @@ _held: dict[Path, tuple[int, int]] = {}
 def hold(project: Path) -> None:
     """Take the lock of the project directory and keep it until the process ends, however it ends.
 
-    Taking it again is fine. Raises Busy, naming the holder, when another process has it: it never waits. Raises Stop when the directory cannot
-    be written.
+    Taking it again is fine. Raises Busy, naming the holder, when another process has it: it never waits. Raises Stop when
+    the directory cannot be written.
     """
     path = project.resolve() / FILE
     if _held.get(path, (0, 0))[0] == os.getpid():

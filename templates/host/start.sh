@@ -7,4 +7,9 @@ for instance in $1; do
 done
 sync -f /var/lib/supabase
 shift
-if [ $# -gt 0 ]; then systemctl reset-failed "$@" 2>/dev/null || true; systemctl start "$@"; fi
+if [ $# = 0 ]; then exit 0; fi
+systemctl reset-failed "$@" 2>/dev/null || true
+if ! systemctl start "$@"; then
+  unit_log "$@"
+  exit 1
+fi

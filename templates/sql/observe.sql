@@ -1,5 +1,6 @@
--- What is: one JSON line about our roles and databases, from shared catalogs and the server's settings only.
--- Verifiers leave as digests. A server before 16 answers with its version alone (pg_auth_members has no options there).
+-- What is: one JSON line about our roles and databases, from shared catalogs and the server's settings only. Verifiers leave as
+-- digests. json_agg writes line ends between elements, which go: inside a string JSON has none.
+-- A server before 16 answers with its version alone (pg_auth_members has no options there).
 SELECT pg_catalog.current_setting('server_version_num')::integer >= 160000 AS modern \gset
 \if :modern
 BEGIN TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY;
@@ -16,15 +17,15 @@ WITH described AS (
     FROM pg_catalog.pg_auth_members AS m JOIN pg_catalog.pg_authid AS r ON r.oid = m.roleid
     GROUP BY m.member, r.rolname
 ), member_of AS (
-    SELECT m.member, pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object(
-        'role', m.role, 'admin', m.admin, 'inherit', m.inherit, 'set', m.set)) AS list
+    SELECT m.member, pg_catalog.json_agg(
+        pg_catalog.json_build_array(m.role, m.admin, m.inherit, m.set)) AS list
     FROM memberships AS m GROUP BY m.member
 ), parameters AS (
-    SELECT a.grantee, pg_catalog.jsonb_agg(DISTINCT p.parname) AS list
+    SELECT a.grantee, pg_catalog.json_agg(DISTINCT p.parname) AS list
     FROM pg_catalog.pg_parameter_acl AS p, LATERAL pg_catalog.aclexplode(p.paracl) AS a
     WHERE a.privilege_type = 'SET' GROUP BY a.grantee
 ), roles AS (
-    SELECT pg_catalog.jsonb_build_object(
+    SELECT pg_catalog.json_build_object(
         'name', r.rolname, 'comment', d.comment, 'login', r.rolcanlogin, 'inherit', r.rolinherit,
         'superuser', r.rolsuper, 'createdb', r.rolcreatedb, 'createrole', r.rolcreaterole,
         'replication', r.rolreplication, 'bypassrls', r.rolbypassrls, 'limit', r.rolconnlimit,
@@ -36,19 +37,19 @@ WITH described AS (
     LEFT JOIN parameters AS p ON p.grantee = r.oid
     WHERE d.ours
 ), privileges AS (
-    SELECT d.oid, pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object(
-        'role', coalesce(g.rolname, 'PUBLIC'), 'privilege', a.privilege_type, 'grantable', a.is_grantable)) AS list
+    SELECT d.oid, pg_catalog.json_agg(
+        pg_catalog.json_build_array(coalesce(g.rolname, 'PUBLIC'), a.privilege_type, a.is_grantable)) AS list
     FROM pg_catalog.pg_database AS d
     CROSS JOIN LATERAL pg_catalog.aclexplode(coalesce(d.datacl, pg_catalog.acldefault('d', d.datdba))) AS a
     LEFT JOIN pg_catalog.pg_authid AS g ON g.oid = a.grantee
     WHERE a.grantee <> d.datdba
     GROUP BY d.oid
 ), settings AS (
-    SELECT s.setdatabase AS oid, pg_catalog.jsonb_object_agg(r.rolname, pg_catalog.to_jsonb(s.setconfig)) AS list
+    SELECT s.setdatabase AS oid, pg_catalog.json_object_agg(r.rolname, pg_catalog.to_json(s.setconfig)) AS list
     FROM pg_catalog.pg_db_role_setting AS s JOIN pg_catalog.pg_authid AS r ON r.oid = s.setrole
     GROUP BY s.setdatabase
 ), databases AS (
-    SELECT pg_catalog.jsonb_build_object(
+    SELECT pg_catalog.json_build_object(
         'name', d.datname, 'comment', c.description, 'owner', o.rolname, 'superuser', o.rolsuper,
         'encoding', pg_catalog.pg_encoding_to_char(d.encoding), 'limit', d.datconnlimit,
         'open', d.datallowconn, 'template', d.datistemplate,
@@ -60,19 +61,19 @@ WITH described AS (
     LEFT JOIN settings AS s ON s.oid = d.oid
     WHERE d.datname ~ '^supabase_'
 )
-SELECT pg_catalog.jsonb_build_object(
+SELECT pg_catalog.replace(pg_catalog.json_build_object(
     'version', pg_catalog.current_setting('server_version_num')::integer,
-    'settings', (SELECT pg_catalog.jsonb_object_agg(s.name, s.setting) FROM pg_catalog.pg_settings AS s
+    'settings', (SELECT pg_catalog.json_object_agg(s.name, s.setting) FROM pg_catalog.pg_settings AS s
         WHERE s.name IN ('max_connections', 'wal_level', 'max_replication_slots', 'max_wal_senders', 'port',
                          'max_slot_wal_keep_size', 'password_encryption', 'listen_addresses')),
-    'pending_restart', (SELECT coalesce(pg_catalog.jsonb_agg(s.name), '[]') FROM pg_catalog.pg_settings AS s
+    'pending_restart', (SELECT coalesce(pg_catalog.json_agg(s.name), '[]') FROM pg_catalog.pg_settings AS s
         WHERE s.pending_restart),
-    'extensions', (SELECT coalesce(pg_catalog.jsonb_agg(e.name), '[]')
+    'extensions', (SELECT coalesce(pg_catalog.json_agg(e.name), '[]')
         FROM pg_catalog.pg_available_extensions() AS e),
-    'foreign_roles', (SELECT coalesce(pg_catalog.jsonb_agg(d.rolname), '[]') FROM described AS d WHERE NOT d.ours),
-    'roles', (SELECT coalesce(pg_catalog.jsonb_agg(r.role), '[]') FROM roles AS r),
-    'databases', (SELECT coalesce(pg_catalog.jsonb_agg(d.database), '[]') FROM databases AS d));
+    'foreign_roles', (SELECT coalesce(pg_catalog.json_agg(d.rolname), '[]') FROM described AS d WHERE NOT d.ours),
+    'roles', (SELECT coalesce(pg_catalog.json_agg(r.role), '[]') FROM roles AS r),
+    'databases', (SELECT coalesce(pg_catalog.json_agg(d.database), '[]') FROM databases AS d))::text, pg_catalog.chr(10), '');
 COMMIT;
 \else
-SELECT pg_catalog.jsonb_build_object('version', pg_catalog.current_setting('server_version_num')::integer);
+SELECT pg_catalog.json_build_object('version', pg_catalog.current_setting('server_version_num')::integer);
 \endif

@@ -31,6 +31,7 @@ cat > "$root/etc/nix/nix.conf" <<'N'
 sandbox = true
 sandbox-paths = /bin=/usr/bin /usr /lib=/usr/lib /lib64=/usr/lib64 /etc/alternatives
 substituters =
+max-jobs = auto
 experimental-features = nix-command flakes
 flake-registry =
 trusted-users = root

@@ -15,6 +15,7 @@ in
     (lib.mkIf cfg.enable {
       assertions = import ./__checks.nix { inherit lib config options; };
       services.postgresql = import ./__postgresql.nix { inherit lib; inherit (cfg) capacity; };
+      systemd.services.supabase-way-back-boot = import ./__way-back.nix;
       environment.etc = {
         "supabase/revision".text = builtins.toJSON tree.revision;
         "supabase/source".source = tree.source;

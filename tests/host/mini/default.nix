@@ -8,8 +8,10 @@ let
     derivation ({ PATH = "/usr/bin:/bin"; } // env // {
       inherit name system;
       builder = "/bin/bash";
-      # as stdenv does: $out and friends are set, and text too long for an environment variable comes in a file
-      args = [ "-euc" script ];
+      # bash itself must be the last process: it would exec a last command, and one that closes its output before it exits, as
+      # coreutils' do, makes Nix take the build for done and kill it
+      args = [ "-euc" "${script}\nexit 0" ];
+      # text can be too long for an environment variable
       passAsFile = [ "text" ];
     } // (if env ? text then { } else { text = ""; })) // passthru // { inherit meta passthru; pname = (builtins.parseDrvName name).name; version = (builtins.parseDrvName name).version; };
   links = name: dirs: build {

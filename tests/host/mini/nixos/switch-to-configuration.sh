@@ -22,23 +22,25 @@ old_units=$old/etc/systemd/system new_units=$new/etc/systemd/system
 # what systemd would not treat differently is not a change
 body() { grep -vE '^(X-Reload-Triggers|Description|Documentation|OnFailure|OnSuccess|CollectMode)=' "$1"; }
 flag() { grep -qx "$2" "$new_units/$1"; }
-# a template's file serves its instances
-file() { local u=$1; [ -e "$2/$u" ] || u=${u%%@*}@.${u##*.}; echo "$2/$u"; }
+# sets REPLY to the file of a unit: a template's file serves its instances
+file() { REPLY=$1; [ -e "$2/$1" ] || REPLY=${1%%@*}@.${1##*.}; }
 say() { local m=$1; shift; [ $# = 0 ] || { mapfile -t sorted < <(printf '%s\n' "$@" | sort -u); local IFS=,; m="$m: ${sorted[*]}"; echo "${m//,/, }" >&2; }; }
 active() { systemctl list-units --plain --no-legend --full --state=active,activating,reloading | awk '{print $1}'; }
 stop=() restart=() reload=() start=() skip=() targets=() show=()
 mapfile -t before < <(active)
+declare -A changed=()
+while IFS= read -r line; do changed[${line##*/}]=1; done < <(
+  LC_ALL=C diff -rq "$old_units/" "$new_units/" | sed -n "s|^Files \(.*\) and .* differ$|\1|p")
 for u in "${before[@]}"; do
-  o=$(file "$u" "$old_units"); n=$(file "$u" "$new_units")
+  file "$u" "$old_units"; name=$REPLY; o=$old_units/$name n=$new_units/$name
   case $u in *.target) [ ! -e "$n" ] && [ -e "$o" ] && stop+=("$u") || targets+=("$u"); continue;; esac
   [ -e "$o" ] || continue
   if [ ! -e "$n" ]; then stop+=("$u"); continue; fi
-  [ "$(readlink -f "$o")" != "$(readlink -f "$n")" ] || continue
+  [ -n "${changed[$name]-}" ] || continue
   if cmp -s <(body "$o") <(body "$n"); then
     cmp -s <(grep ^X-Reload-Triggers= "$o") <(grep ^X-Reload-Triggers= "$n") || reload+=("$u")
     continue
   fi
-  name=${n##*/}
   case $u in *.slice|*.path) continue;; esac       # a daemon-reload applies them
   if flag "$name" X-ReloadIfChanged=true; then reload+=("$u")
   elif flag "$name" X-RestartIfChanged=false || flag "$name" RefuseManualStop=true; then skip+=("$u")

@@ -6,7 +6,7 @@ let
   etc = pkgs.runCommand "etc" { } (''
     mkdir -p $out/etc
     cd $out/etc
-    link() { case $2 in */*) mkdir -p "''${2%/*}";; esac; ln -s "$1" "$2"; }
+    link() { [ "''${2%/*}" = "$2" ] || [ -d "''${2%/*}" ] || mkdir -p "''${2%/*}"; ln -s "$1" "$2"; }
   '' + lib.concatMapStrings (e: ''
     link ${lib.escapeShellArg "${e.source}"} ${lib.escapeShellArg e.target}
     ${lib.optionalString (e.mode != "symlink") "echo '${e.mode} ${e.user} ${e.group}' > ${lib.escapeShellArg "${e.target}.nixos-mode"}"}

@@ -110,8 +110,12 @@ let
   rendered = lib.concatMapAttrs (kind: k: lib.mapAttrs' (n: u: lib.nameValuePair "${n}.${kind}" { inherit (u) enable wantedBy requiredBy aliases; text = k.text n u; }) k.units) kinds;
   units = lib.filterAttrs (_: u: u.enable) rendered;
   timed = lib.filterAttrs (_: s: s.enable && s.startAt != [ ] && s.startAt != "") cfg.services;
-  # one store path for all units: dir/UNIT, so that the file has the name of the unit (else systemd sees an alias)
-  files = lib.mapAttrs (n: u: "${pkgs.writeTextDir n u.text}/${n}") units;
+  # one store path for all unit files, since each build takes some 50 ms. A file has the name of its unit: systemd takes a link
+  # to a file of another name for an alias
+  directory = pkgs.runCommand "units" {
+    text = lib.concatStrings (lib.mapAttrsToList (n: u: "cat > ${lib.escapeShellArg n} <<'END-OF-UNIT'\n${u.text}END-OF-UNIT\n") units);
+  } "mkdir $out; cd $out; source $textPath";
+  files = lib.mapAttrs (n: _: "${directory}/${n}") units;
   links = lib.concatMapAttrs (n: u:
     { "systemd/system/${n}".source = files.${n}; }
     // lib.listToAttrs (map (a: lib.nameValuePair "systemd/system/${a}" { source = files.${n}; }) u.aliases
