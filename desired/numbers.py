@@ -13,6 +13,11 @@ PUBLIC_BASE: Final[int] = _TABLE["publicBase"]
 INTERNAL: Final = range(_TABLE["base"], _TABLE["base"] + _TABLE["span"] * SLOTS)
 
 
+def service_kinds() -> tuple[str, ...]:
+    """Every service that has numbers, served or not."""
+    return tuple(_TABLE["service"])
+
+
 def public_port(slot: int) -> int:
     """The gateway's port when the instance does not choose one."""
     return PUBLIC_BASE + slot

@@ -11,7 +11,7 @@ from desired.errors import Mistake
 from desired.instance import SECRET_FIELDS
 from desired.model import HostData, InstanceData, merged
 from desired.numbers import INTERNAL
-from desired.shown import shown, suggestion
+from desired.shown import named, shown, suggestion
 from desired.sources import HostInput
 
 _HOST_KEYS = frozenset({*HostData.model_fields, "instances", "instance_defaults"})
@@ -138,9 +138,9 @@ def _parsed(
         return model.model_validate(value)
     except ValidationError as error:
         for item in error.errors(include_url=False):
-            path = item["loc"]
-            field = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)[1:]
-            found.append(Mistake(file(str(path[0])), prefix + field, _problem(item, model), instance, _value(item)))
+            top, *below = item["loc"]
+            field = named(top) + "".join(f"[{part}]" if isinstance(part, int) else f".{named(part)}" for part in below)
+            found.append(Mistake(file(str(top)), prefix + field, _problem(item, model), instance, _value(item)))
         return None
 
 

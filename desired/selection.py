@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from desired.errors import Invalid, Mistake
-from desired.shown import shown, suggestion
+from desired.shown import named, shown, suggestion
 
 
 def selected_instance(
@@ -15,7 +15,7 @@ def selected_instance(
     Raises Invalid for an unknown key, an empty or non-text value, or a name that no host has.
     """
     known = tuple(instances)
-    mistakes = [Mistake("--data", key, f"unknown key; {suggestion(key, keys)}") for key in overrides if key not in keys]
+    mistakes = [Mistake("--data", named(key), f"unknown key; {suggestion(key, keys)}") for key in overrides if key not in keys]
     name = overrides.get("instance")
     if "instance" in overrides and name not in known:
         mistakes.append(Mistake("--data", "instance", f"no host has this instance; {suggestion(name, known)}", value=shown(name)))

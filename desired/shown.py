@@ -19,6 +19,12 @@ def shown(value: object) -> str | None:
     return repr(value) if value is None or isinstance(value, bool | int | float) else None
 
 
+def named(key: object) -> str:
+    """A key somebody made up: as it is when it is a word, else as `shown` would."""
+    text = str(key)
+    return text if re.fullmatch(r"[\w.-]{1,40}", text, re.ASCII) and shown(text) else shown(text) or "(a key that is not shown)"
+
+
 def suggestion(word: object, known: Iterable[str]) -> str:
     """What a misspelt word may have meant, as the end of a message: the closest known one, else all."""
     words = sorted(known)

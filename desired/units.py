@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from desired import names
-from desired.changes import Change
+from desired.changes import Change, Verb
 from desired.estate import Host
 from desired.instance import Instance
 from desired.revision import Digests
@@ -78,7 +78,8 @@ def unit_changes(
     module = bool(before.host or before.instances) and before.revision().module != wanted.revision().module
     postgresql = _postgresql(host, before, module)
     after = ObservedTree({**before.digests, **wanted.digests()}, {**before.instances, **options}, host.option())
-    changes = [] if postgresql is None else [Change(None, "restart", "postgresql.service", postgresql)]
+    verb: Verb = "restart" if active.get("postgresql.service", "active") == "active" else "start"
+    changes = [] if postgresql is None else [Change(None, verb, "postgresql.service", postgresql)]
     for name in sorted(after.instances):
         for kind, service in _SERVICES.items():
             unit = names.unit(name, kind)
@@ -117,6 +118,7 @@ def _change(name: str, unit: str, service: _Service, before: ObservedTree, after
 
 
 def _get(value: Option, path: str) -> Any:
-    for part in path.split("."):
+    *parents, last = path.split(".")
+    for part in parents:
         value = value.get(part, {})
-    return value
+    return value.get(last)

@@ -21,9 +21,9 @@ from pyinfra.context import host
 
 from desired.changes import Change
 from desired.host_state import HostState, rebuild_reasons
+from desired.tree import ObservedTree
 from desired.units import unit_changes, units_of
 from facts.health import Health, Probe, health_args, parse_health, unhealthy
-from facts.host_state import RunningSystem
 from facts.module_tree import ModuleTree
 from facts.script import guarded, run_script
 from operations import databases, host_lock, way_back
@@ -104,9 +104,7 @@ def _otherwise(plan: Plan, failure: str) -> str:
 def _health(state: State, host: Host, site: Site, plan: Plan) -> bool:
     """Every instance answers that answered before or is new; else the host returns."""
     probes = tuple(probe for probe in site.probes() if probe[0] not in plan.before)
-    # What is left of the time until the way back is for the return that a failure starts.
-    wait = min(START_SECONDS, site.host.data.way_back_seconds // 2)
-    success, lines = run_on_new_connection(state, host, run_script("health", args=health_args(probes, wait)))
+    success, lines = run_on_new_connection(state, host, run_script("health", args=health_args(probes, _patience(site))))
     broken = unhealthy(probes, parse_health(lines))
     if success and not broken:
         return True
@@ -121,6 +119,11 @@ def _health(state: State, host: Host, site: Site, plan: Plan) -> bool:
     return False
 
 
+def _patience(site: Site) -> int:
+    """Seconds until an instance answers. What is left until the way back comes is for the return that a failure starts."""
+    return min(START_SECONDS, site.host.data.way_back_seconds // 2)
+
+
 def _say(host: Host, command: StringCommand) -> None:
     for line in run(host, command)[1]:
         logger.error(f"{host.print_prefix}{line}")
@@ -129,19 +132,17 @@ def _say(host: Host, command: StringCommand) -> None:
 def _still_unhealthy(state: State, host: Host, site: Site, plan: Plan) -> bool:
     """The wanted state is live; instances that were broken before and still are fail the run all the same."""
     probes: tuple[Probe, ...] = tuple(probe for probe in site.probes() if probe[0] in plan.before)
-    answers = unhealthy(probes, parse_health(run(host, run_script("health", args=health_args(probes, START_SECONDS)))[1]))
+    _, lines = run(host, run_script("health", args=health_args(probes, _patience(site))))
+    answers = unhealthy(probes, parse_health(lines))
     return not answers or fail(state, host, f"unhealthy as before this run: {', '.join(sorted(answers))}")
 
 
 def _plan(site: Site) -> Plan:
-    system = host.get_fact(RunningSystem)
+    system = site.system()
     tree = site.tree()
     rebuild = bool(rebuild_reasons(system, tree))
     running = host.get_fact(ModuleTree, module_dir=SOURCE).tree if rebuild else None
-    served = system.revision.instances if system.revision else {}
-    probes = tuple(probe for probe in site.probes() if probe[0] in served and probe[0] in system.ready)
-    # Of what does not answer while a run is unfinished, nobody knows whether that run is the reason.
-    probes = probes if system.armed is None else ()
+    probes = _serving(site, system, running)
     answers = host.get_fact(Health, probes=probes, wait=ANSWER_SECONDS) if probes else {}
     return Plan(
         system=system,
@@ -150,4 +151,22 @@ def _plan(site: Site) -> Plan:
         ready=tuple(item.name for item in site.enabled if item.name not in system.ready),
         units=unit_changes(site.host, site.instances, tree, running, system.units),
         before=unhealthy(probes, answers),
+    )
+
+
+def _serving(site: Site, system: HostState, running: ObservedTree | None) -> tuple[Probe, ...]:
+    """The instances that should answer before anything changes, each asked as the running system has it.
+
+    None while a run is unfinished: of what does not answer then, nobody knows whether that run is the reason.
+    """
+    if system.armed is not None or system.revision is None:
+        return ()
+    wanted = tuple(probe for probe in site.probes() if probe[0] in system.revision.instances and probe[0] in system.ready)
+    if running is None:
+        return wanted
+    options = {name: running.instances.get(name, {}) for name, *_ in wanted}
+    return tuple(
+        (name, option["port"], f"/run/agenix/{option['serviceKey']}", "200" if option["services"]["restApi"] else "404")
+        for name, option in options.items()
+        if option.get("enable")
     )

@@ -6,7 +6,6 @@ from pyinfra.context import host
 from desired.changes import Change
 from desired.host_state import rebuild_reasons
 from desired.revision import Revision
-from facts.host_state import RunningSystem
 from facts.script import run_script
 from operations import host_lock
 from operations.announce import announce, note
@@ -18,7 +17,7 @@ from operations.stops import Commands, stops_host
 @stops_host
 def build(site: Site) -> Commands:
     """The host has built the system that `activate` will switch to, if what it runs is not what is wanted."""
-    system = host.get_fact(RunningSystem)
+    system = site.system()
     reasons = rebuild_reasons(system, site.tree())
     if not reasons:
         host.noop("the running system is the wanted one")

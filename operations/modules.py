@@ -12,7 +12,6 @@ from pyinfra.context import host, state
 from desired.errors import HostStop
 from desired.host_state import check_targeted, rebuild_reasons, require_nixos
 from desired.tree import FileChanges, Tree, check_slots, difference, orphans
-from facts.host_state import RunningSystem
 from facts.module_tree import FileContents, ModuleTree, TreeOnHost
 from facts.script import run_script
 from operations import databases, host_lock
@@ -33,13 +32,13 @@ def install(site: Site) -> Commands:
     if not files.write and not files.remove:
         host.noop("the module tree is as wanted")
         return
-    _check_place(found, site.host.data.module_dir)
+    _check_place(site, found)
     if site.host.data.system == "nixos":
         databases.plan(site)  # what forbids the later step forbids this one
     announce(host, files.changes())
     if state.config.DIFF:
         _show(site, files, wanted)
-    yield from host_lock.hold(site, host.get_fact(RunningSystem).epoch)
+    yield from host_lock.hold(site, site.system().epoch)
     command = run_script("install", args=(site.host.data.module_dir, *files.remove), stdin=_archive(wanted, files.write))
     yield host_lock.step(host, command)
 
@@ -49,7 +48,7 @@ def _wanted(site: Site, found: TreeOnHost) -> Tree:
     check_slots(site.host, found.tree)
     wanted = site.tree()
     if site.host.data.system == "nixos":
-        system = host.get_fact(RunningSystem)
+        system = site.system()
         require_nixos(site.host.name, system)
         if site.only is not None:
             check_targeted(site.only, system, wanted, found.tree)
@@ -57,9 +56,15 @@ def _wanted(site: Site, found: TreeOnHost) -> Tree:
     return wanted
 
 
-def _check_place(found: TreeOnHost, module_dir: str) -> None:
+def _check_place(site: Site, found: TreeOnHost) -> None:
+    module_dir = site.host.data.module_dir
     if found.real.startswith("/nix/store/"):
         raise HostStop(f"module_dir: {module_dir} lies in the Nix store ({found.real}), which nobody can write; name a real directory")
+    if found.git is not None and site.host.data.system == "nixos" and "git" not in site.system().tools:
+        raise HostStop(
+            f"module_dir: {module_dir} is in the git work tree {found.git}, whose untracked files Nix does not see, and the host has "
+            "no git; add pkgs.git to environment.systemPackages"
+        )
 
 
 def _archive(tree: Tree, paths: tuple[str, ...]) -> str:

@@ -4,12 +4,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pyinfra.context import state
+from pyinfra.context import host, state
 
 from desired.estate import Host
+from desired.host_state import HostState
 from desired.instance import Instance
 from desired.tree import Tree, wanted_tree
 from facts.health import Probe
+from facts.host_state import RunningSystem
 from workstation import sandbox
 from workstation.secret_store import SecretPlan, SecretStore
 from workstation.templates import module_files
@@ -28,6 +30,7 @@ class Site:
     only: str | None
     store: SecretStore
     _plans: dict[bool, SecretPlan] = field(default_factory=dict)
+    _systems: dict[bool, HostState] = field(default_factory=dict)
 
     @property
     def project(self) -> Path:
@@ -47,6 +50,14 @@ class Site:
         if phase not in self._plans:
             self._plans[phase] = self.store.plan(self.host, self.instances)
         return self._plans[phase]
+
+    def system(self) -> HostState:
+        """What the host runs; read once while planning and once while executing, before this run activates anything.
+        That nobody else has changed it since is what the host lock's epoch proves."""
+        phase = bool(state.is_executing)
+        if phase not in self._systems:
+            self._systems[phase] = host.get_fact(RunningSystem)
+        return self._systems[phase]
 
     def make_secrets(self) -> str | None:
         """Write what is missing; gives a line for the user, if there is something left to do by hand."""

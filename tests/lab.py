@@ -1,6 +1,5 @@
 """A machine with a project that deploys it, and what the tests of failures ask of both."""
 
-import json
 import subprocess
 import threading
 import time
@@ -29,6 +28,13 @@ class Standing:
     tree: dict[str, str]
 
 
+def _ask(name: str) -> str:
+    """Shell text that asks an instance, where the running system has it, with the service key, and prints the status."""
+    port = f"$(jq .port /run/current-system/etc/supabase/source/instances/{name}.json)"
+    key = f'"apikey: ${{key-$(cat /run/agenix/supabase-{name}-service)}}"'
+    return f"curl -s -o /dev/null -m 5 -w '%{{http_code}}' -H {key} http://127.0.0.1:{port}/rest/v1/"
+
+
 @dataclass
 class Lab:
     """`machine` imports the module tree, `project` has instances prod and dev on it."""
@@ -45,7 +51,7 @@ class Lab:
     def change(self, instance: str = "dev", **values: Any) -> None:
         """Want something else of an instance than ever before in this lab: its log level, unless `values` say what."""
         self.level += 1
-        values = values or {"log_level": ("warn", "error", "info")[self.level % 3]}
+        values = values or {"log_level": ("warn", "error", "debug")[self.level % 3]}
         self.project.data["instances"][instance].update(values)
         self.project.write()
 
@@ -59,6 +65,10 @@ class Lab:
         running, profile, boot = self.machine.run(f"readlink -f {' '.join(links)}").stdout.split()
         return Standing(running, profile, boot, self.machine.snapshot(TREE))
 
+    def kept(self) -> dict[str, bytes]:
+        """The user's state that no failure may touch: secrets, their sidecars, slots."""
+        return {path: text for path, text in self.project.files().items() if path.startswith(("secrets", "slots"))}
+
     def armed(self) -> bool:
         units = self.machine.run("systemctl list-units --all --plain --no-legend 'supabase-way-back*.timer'").stdout
         return bool(units) or self.machine.run("test -e /var/lib/supabase/way-back", check=False).returncode == 0
@@ -67,7 +77,7 @@ class Lab:
         """Status of each instance's REST API as the service role; waits until all give 200, at most `within` seconds."""
         end = time.monotonic() + within
         while True:
-            seen = {name: self.machine.run(self._ask(name)).stdout for name in self.project.data["instances"]}
+            seen = {name: self.machine.run(_ask(name), check=False).stdout for name in self.project.data["instances"]}
             if set(seen.values()) == {"200"} or time.monotonic() > end:
                 return seen
             time.sleep(0.1)
@@ -76,10 +86,10 @@ class Lab:
     def traffic(self, name: str = "prod") -> Iterator[Counter[str]]:
         """One request after the other while the block runs; the counter has the statuses when it ends."""
         counts: Counter[str] = Counter()
-        loop = f"while ! [ -e /run/quiet ]; do {self._ask(name)}; echo; sleep 0.02; done"
+        loop = f"key=$(cat /run/agenix/supabase-{name}-service); while ! [ -e /run/quiet ]; do {_ask(name)}; echo; sleep 0.02; done"
 
         def ask() -> None:
-            counts.update(self.machine.console(f"key=$(cat /run/agenix/supabase-{name}-service); {loop}", timeout=300).stdout.split())
+            counts.update(self.machine.console(loop, timeout=300).stdout.split())
 
         thread = threading.Thread(target=ask)
         self.machine.console("rm -f /run/quiet")
@@ -89,12 +99,6 @@ class Lab:
         finally:
             self.machine.console("touch /run/quiet")
             thread.join()
-
-    def _ask(self, name: str) -> str:
-        key = f'"apikey: ${{key-$(cat /run/agenix/supabase-{name}-service)}}"'
-        slots = json.loads((self.project.directory / "slots.json").read_text())[self.machine.ip]
-        port = self.project.data["instances"][name].get("port", 8000 + slots[name])
-        return f"curl -s -o /dev/null -m 5 -w '%{{http_code}}' -H {key} http://127.0.0.1:{port}/rest/v1/"
 
     def interrupted(self, when: str, command: str, log: Path | None = None) -> Run:
         """A run that SIGKILL ends at that point; see interruption.py."""

@@ -8,15 +8,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from pprint import pformat
-from typing import Any
+from typing import Any, get_args
 
+from desired.changes import Verb
 from tests.host import Machine
 from tests.keys import KeyPair
 
 ROOT = Path(__file__).parent.parent
 _CODE = ("deploy.py", "desired", "facts", "operations", "reports", "tasks", "templates", "workstation")
 _ANSI = re.compile(r"\x1b\[[0-9;]*m")
-_CHANGE = re.compile(r"^\s*\[(?P<host>[^\]]+)\] [+~-] (?P<change>.*)$")
+# pyinfra pads the host's name where there are several
+_CHANGE = re.compile(rf"^\s*\[(?P<host>[^\]]+)\] +[+~-] (?P<change>\w+: ({'|'.join(get_args(Verb))}) .*)$")
+_SUCCESS = re.compile(r"^\s*\[[^\]]+\] +Success", re.MULTILINE)
 
 
 def clean(output: str) -> str:
@@ -44,7 +47,7 @@ class Run:
     @property
     def unchanged(self) -> bool:
         """Whether pyinfra reports success and no operation that did anything."""
-        return self.status == 0 and not self.changes and "] Success" not in self.output
+        return self.status == 0 and not self.changes and not _SUCCESS.search(self.output)
 
 
 @dataclass

@@ -56,6 +56,8 @@ fi
 _PASSING = re.compile(
     r"(user@|user-runtime-dir@|session|sshd@|run-|nix-daemon|nixos-rebuild-|systemd-|user-|getty|dpkg-|modprobe@|logrotate|supabase-way-back)"
 )
+#: What every new cluster holds.
+_INITIAL = re.compile(r"pg_|postgres$|template[01]$")
 
 
 @dataclass(frozen=True)
@@ -151,9 +153,11 @@ def _made(before: Seen, after: Seen) -> Iterator[str]:
         yield "host: rebuild the system"
     for kind, old, new in (("role", before.roles, after.roles), ("database", before.databases, after.databases)):
         for name, verb in _changed(old.digests, new.digests):
-            yield f"{_owner(name, names)}: {verb} {kind} {name}"
+            if old.digests or not _INITIAL.match(name):
+                yield f"{_owner(f'{new.comments.get(name)} {name}', names)}: {verb} {kind} {name}"
     for name, verb in _changed(before.databases.comments, after.databases.comments):
-        yield f"{_owner(name, names)}: {verb} schemas of database {name}"
+        if before.databases.digests or not _INITIAL.match(name):
+            yield f"{_owner(name, names)}: {verb} schemas of database {name}"
     for name in sorted({*before.units, *after.units}):
         old_unit, unit = before.units.get(name, Unit("inactive", "")), after.units.get(name, Unit("inactive", ""))
         if name.endswith(".service") and not name.startswith("postgresql-setup") and (verb := _unit_verb(old_unit, unit)):
@@ -179,6 +183,6 @@ def _changed(before: Mapping[str, str], after: Mapping[str, str]) -> Iterator[tu
 
 def _owner(thing: str, instances: list[str]) -> str:
     """The instance a file, role or unit belongs to by its name, else `host`."""
-    match = re.search(r"supabase[-_]([a-z0-9]+)(?=[-_.]|$)|instances/([a-z0-9]+)\.json", thing)
-    name = (match[1] or match[2]) if match else ""
+    match = re.search(r"supabase: instance (\w+)|supabase[-_]([a-z0-9]+)(?=[-_.]|$)|instances/([a-z0-9]+)\.json", thing)
+    name = next(filter(None, match.groups()), "") if match else ""
     return name if name in instances else "host"

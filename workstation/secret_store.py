@@ -9,7 +9,7 @@ from desired.estate import Host
 from desired.instance import Instance
 from desired.secret_plan import Outcome, Stored, plan, wanted
 from desired.sidecar import Sidecar
-from workstation import adoption, age, files, journal, rules
+from workstation import age, files, journal, rules
 from workstation.making import Making
 from workstation.secret_files import SecretFiles
 
@@ -83,6 +83,8 @@ class SecretStore(SecretFiles):
 
     def adopt(self, host: Host, instance: Instance) -> tuple[Change, ...]:
         """Take over what a person edited or rekeyed with the agenix CLI: see `workstation.adoption.adopt`."""
+        from workstation import adoption  # a run that adopts nothing need not load it
+
         return adoption.adopt(self, host, instance)
 
     def sidecars(self) -> tuple[Sidecar, ...]:

@@ -9,7 +9,8 @@ sync -f /var/lib/supabase
 shift
 if [ $# = 0 ]; then exit 0; fi
 systemctl reset-failed "$@" 2>/dev/null || true
-if ! systemctl start "$@"; then
-  unit_log "$@"
-  exit 1
-fi
+if systemctl start "$@"; then exit 0; fi
+for unit in "$@"; do
+  if ! systemctl --quiet is-active "$unit"; then unit_log "$unit"; fi
+done
+exit 1

@@ -6,7 +6,7 @@ shift
 exec 7>>/run/supabase-step.lock
 if ! flock -w 600 7; then echo "a step of an earlier run is still at work; see who has /run/supabase-step.lock open" >&2; exit 1; fi
 if [ "$(cat /var/lib/supabase/epoch)" != "$run" ]; then
-  echo "this run no longer has the host: $(cat /var/lib/supabase/returned 2>/dev/null || echo 'another run has taken over')" >&2
+  echo "this run no longer has the host: its way back has come, or another run has taken over" >&2
   exit 1
 fi
 exec "$@"

@@ -1,3 +1,3 @@
-# Why do instances not answer? Says it of those of their units $@ that do not run.
+# Why do instances not answer? What their units $@ say.
 set -u
 unit_log "$@"

@@ -19,6 +19,15 @@ for tree; do [ -e "$tree" ] || [ -L "$tree" ] || continue; find "$tree" -printf 
 printf '\0\n\0'
 for tree; do [ -e "$tree" ] || continue; find "$tree" -type f -print0; done | xargs -0 -r sha256sum -z
 """
+# ends sshd's sessions, and waits until the peers have acknowledged the end
+HANG_UP = r"""
+pkill -KILL -f '^sshd(-session)?:'
+for i in {1..200}; do
+  [ -n "$(ss -Htn state established state fin-wait-1 '( sport = :22 )')" ] || exit 0
+  sleep 0.02
+done
+exit 1
+"""
 
 
 @dataclass(frozen=True)
@@ -147,7 +156,7 @@ class Machine:
     def cut_network(self, reset: bool = False) -> None:
         """Takes the link down: packets of open connections vanish. With `reset` open SSH connections are ended before."""
         if reset:
-            self.console("pkill -KILL -f '^sshd(-session)?:'", check=False)
+            self.console(HANG_UP)
         self.guest.link("down")
 
     def restore_network(self) -> None:
