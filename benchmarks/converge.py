@@ -36,11 +36,13 @@ def in_turn(runs: int, *sides: Callable[[], Run]) -> list[float]:
     return [statistics.median(column) for column in zip(*times, strict=True)]
 
 
-def measure(project: Project, runs: int) -> tuple[float, float, float, float]:
-    """(empty -y, no-op -y, empty --dry, --dry), seconds."""
+def measure(project: Project, runs: int) -> tuple[float, float, float, float, float]:
+    """(first converge, empty -y, no-op -y, empty --dry, --dry), seconds."""
+    (project.directory / "empty.py").write_text('"""A deploy that does nothing."""\n')
+    first = seconds(lambda: project.converge(timeout=1200))
     empty, noop = in_turn(runs, lambda: project.pyinfra("-y", script="empty.py"), project.converge)
     empty_dry, dry = in_turn(runs, lambda: project.pyinfra("--dry", script="empty.py"), project.dry)
-    return empty, noop, empty_dry, dry
+    return first, empty, noop, empty_dry, dry
 
 
 def main() -> None:
@@ -53,11 +55,10 @@ def main() -> None:
             machine.put("/etc/nixos/configuration.nix", CONFIGURATION)
             with tempfile.TemporaryDirectory() as directory:
                 place = Path(directory)
-                names = {f"i{number}": {} for number in range(size)}
-                project = on_machines(place / "project", [machine], names, keypair(place, "operator"), capacity=max(10, size))
-                (project.directory / "empty.py").write_text('"""A deploy that does nothing."""\n')
-                first = seconds(lambda: project.converge(timeout=1200))
-                figures = measure(project, runs)
+                instances: dict[str, dict[str, str]] = {f"i{number}": {} for number in range(size)}
+                operator = keypair(place, "operator")
+                project = on_machines(place / "project", [machine], instances, operator, capacity=max(10, size))
+                first, *figures = measure(project, runs)
         finally:
             machine.stop()
         empty, noop, empty_dry, dry = figures

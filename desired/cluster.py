@@ -160,7 +160,9 @@ def _instance(item: Instance, digest: str | None) -> WantedInstance:
             limit=15,
             member_of=_member_of(*_API, inherit=False),
             privileges=use,
-            settings={"lock_timeout": ("8s",), "statement_timeout": ("8s",)},
+            # PostgREST hands every request's headers, API keys included, to the database as a statement's parameters: a server
+            # that logs statements would write them down.
+            settings={"lock_timeout": ("8s",), "log_parameter_max_length": ("0",), "statement_timeout": ("8s",)},
         ),
         Role(
             auth,

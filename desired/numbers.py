@@ -4,9 +4,7 @@ import json
 from pathlib import Path
 from typing import Final
 
-_TABLE: Final = json.loads(
-    (Path(__file__).parent.parent / "templates/modules/supabase/numbers.json").read_text(encoding="utf-8")
-)
+_TABLE: Final = json.loads((Path(__file__).parent.parent / "templates/modules/supabase/numbers.json").read_text(encoding="utf-8"))
 SLOTS: Final[int] = _TABLE["slots"]
 PUBLIC_BASE: Final[int] = _TABLE["publicBase"]
 #: The ports and uids that belong to slots, whether taken or not.

@@ -18,7 +18,8 @@ def selected_instance(
     mistakes = [Mistake("--data", named(key), f"unknown key; {suggestion(key, keys)}") for key in overrides if key not in keys]
     name = overrides.get("instance")
     if "instance" in overrides and name not in known:
-        mistakes.append(Mistake("--data", "instance", f"no host has this instance; {suggestion(name, known)}", value=shown(name)))
+        listed = ", ".join(sorted(known)) or "none"
+        mistakes.append(Mistake("--data", "instance", f"no host has this instance; known: {listed}", value=shown(name)))
     if mistakes:
         raise Invalid(mistakes)
     return name

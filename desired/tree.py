@@ -70,7 +70,7 @@ def check_slots(host: Host, observed: ObservedTree) -> None:
                 f"instance {name}: {host.name} holds slot {value.get('slot')}, slots.json says {here[name]}; "
                 f"a slot is for life: put {value.get('slot')} into slots.json, or restore the file from version control"
             )
-        other = next((mine for mine, slot in here.items() if mine != name and slot == value.get("slot")), None)
+        other = next((mine for mine, slot in here.items() if slot == value.get("slot")), None)
         if other is not None and other not in observed.instances:
             raise SlotStop(
                 f"instance {other}: slots.json gives it slot {here[other]}, which {name} holds on {host.name}; "

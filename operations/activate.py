@@ -23,7 +23,7 @@ from desired.changes import Change
 from desired.host_state import HostState, rebuild_reasons
 from desired.tree import ObservedTree
 from desired.units import unit_changes, units_of
-from facts.health import Health, Probe, health_args, parse_health, unhealthy
+from facts.health import Health, Probe, health_args, lightly, parse_health, unhealthy
 from facts.module_tree import ModuleTree
 from facts.script import guarded, run_script
 from operations import databases, host_lock, way_back
@@ -142,16 +142,14 @@ def _plan(site: Site) -> Plan:
     tree = site.tree()
     rebuild = bool(rebuild_reasons(system, tree))
     running = host.get_fact(ModuleTree, module_dir=SOURCE).tree if rebuild else None
+    sql = databases.plan(site, starting=rebuild)
+    ready = tuple(item.name for item in site.enabled if item.name not in system.ready)
+    units = unit_changes(site.host, site.instances, tree, running, system.units)
     probes = _serving(site, system, running)
+    if not (rebuild or sql.changes or ready or units):
+        probes = lightly(probes)  # nothing changes, and the databases were just seen to be as wanted
     answers = host.get_fact(Health, probes=probes, wait=ANSWER_SECONDS) if probes else {}
-    return Plan(
-        system=system,
-        rebuild=rebuild,
-        sql=databases.plan(site, starting=rebuild),
-        ready=tuple(item.name for item in site.enabled if item.name not in system.ready),
-        units=unit_changes(site.host, site.instances, tree, running, system.units),
-        before=unhealthy(probes, answers),
-    )
+    return Plan(system, rebuild, sql, ready, units, unhealthy(probes, answers))
 
 
 def _serving(site: Site, system: HostState, running: ObservedTree | None) -> tuple[Probe, ...]:

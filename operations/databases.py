@@ -15,6 +15,7 @@ from desired.cluster_stream import needs_verifier, stream
 from desired.errors import HostStop
 from desired.sql_text import session, verifier_line, with_verifiers
 from facts.postgresql import Cluster
+from facts.script import guarded
 from operations.site import Site
 
 
@@ -48,7 +49,7 @@ class Plan:
         """
         if self.differences:
             text = with_verifiers({name: paths[name] for name in self.verifiers}, self.session)
-            yield StringCommand(_or_else(f"( {text}\n)", otherwise), _stdin=self.sql)
+            yield guarded(StringCommand(text, _stdin=self.sql), otherwise)
 
     def from_memory(self, verifiers: Mapping[str, str]) -> Iterator[StringCommand]:
         """At most one command; `verifiers` (instance to verifier) travel on its stdin, for a PostgreSQL on this machine.
@@ -87,8 +88,4 @@ def apply(site: Site, otherwise: str = "") -> Iterator[StringCommand]:
     except HostStop as stop:
         if not otherwise:
             raise
-        yield StringCommand(_or_else(f"{{ printf '%s\\n' {shlex.quote(str(stop))} >&2; false; }}", otherwise))
-
-
-def _or_else(text: str, otherwise: str) -> str:
-    return f"{text} || {{ {otherwise}; exit 1; }}" if otherwise else text
+        yield guarded(StringCommand(f"printf '%s\\n' {shlex.quote(str(stop))} >&2; false"), otherwise)

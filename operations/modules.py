@@ -59,11 +59,11 @@ def _wanted(site: Site, found: TreeOnHost) -> Tree:
 def _check_place(site: Site, found: TreeOnHost) -> None:
     module_dir = site.host.data.module_dir
     if found.real.startswith("/nix/store/"):
-        raise HostStop(f"module_dir: {module_dir} lies in the Nix store ({found.real}), which nobody can write; name a real directory")
+        raise HostStop(f"module_dir: {module_dir} lies in the Nix store ({found.real}), which nobody can write; name another")
     if found.git is not None and site.host.data.system == "nixos" and "git" not in site.system().tools:
         raise HostStop(
-            f"module_dir: {module_dir} is in the git work tree {found.git}, whose untracked files Nix does not see, and the host has "
-            "no git; add pkgs.git to environment.systemPackages"
+            f"module_dir: {module_dir} is in the git work tree {found.git}, whose untracked files Nix does not see, and the "
+            "host has no git; add pkgs.git to environment.systemPackages"
         )
 
 

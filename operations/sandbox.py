@@ -93,7 +93,7 @@ def how_to_look(site: Site) -> list[str]:
     login = ["-h", "localhost", "-p", str(server.port), "-U", names.owner(first.name), "-d", first.database]
     return [
         f"  secrets    {place}/{store.secrets_dir}/*.age, with agenix' secrets.nix beside them",
-        f"  decrypt    {_short(Path(sys.executable))} -m reports.decrypt -i {place}/identity {secret}   (or age -d, with the same arguments)",
+        f"  decrypt    {_short(Path(sys.executable))} -m reports.decrypt -i {place}/identity {secret}   (or age -d ...)",
         f"  Nix files  {place}/etc/nixos/supabase",
         f"  log in     {shlex.join([_short(server.programs / 'psql'), *login])}   (the password stands in the decrypted URL)",
         f"  stop       {_short(Path(sys.executable).with_name('pyinfra'))} -y inventory.py tasks/sandbox_stop.py",

@@ -24,7 +24,9 @@ def _key(seed: int) -> str:
 OPERATOR, HOST_KEY = _key(1), _key(2)
 
 
-def source(instances: Any = None, *, name: str = "server", file: str = FILE, key: str | None = HOST_KEY, **data: Any) -> HostInput:
+def source(
+    instances: Any = None, *, name: str = "server", file: str = FILE, key: str | None = HOST_KEY, **data: Any
+) -> HostInput:
     """A host with right values, but for those given; `...` leaves a key out."""
     values = {"domain": "example.org", "operators": [OPERATOR], "instances": {} if instances is None else instances, **data}
     return HostInput(name, (Layer(file, {key: value for key, value in values.items() if value is not ...}),), key)

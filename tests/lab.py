@@ -86,7 +86,8 @@ class Lab:
     def traffic(self, name: str = "prod") -> Iterator[Counter[str]]:
         """One request after the other while the block runs; the counter has the statuses when it ends."""
         counts: Counter[str] = Counter()
-        loop = f"key=$(cat /run/agenix/supabase-{name}-service); while ! [ -e /run/quiet ]; do {_ask(name)}; echo; sleep 0.02; done"
+        key = f"key=$(cat /run/agenix/supabase-{name}-service)"
+        loop = f"{key}; while ! [ -e /run/quiet ]; do {_ask(name)}; echo; sleep 0.02; done"
 
         def ask() -> None:
             counts.update(self.machine.console(loop, timeout=300).stdout.split())

@@ -4,7 +4,7 @@ import base64
 import subprocess
 import threading
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from tests.host import Machine
@@ -82,10 +82,8 @@ class Sampler:
                 if not process.name.isdigit():
                     continue
                 for name in ("cmdline", "environ"):
-                    try:
+                    with suppress(OSError):
                         self.seen.add((process / name).read_bytes())
-                    except OSError:
-                        pass
             self.rounds += 1
 
 

@@ -1,6 +1,6 @@
 """Loads inventories as the pyinfra command does, in a process of its own: pyinfra's CLI patches the one it is imported in.
 
-    python -m tests.loading        a project directory a line on stdin, an answer (JSON) a line on stdout
+python -m tests.loading        a project directory a line on stdin, an answer (JSON) a line on stdout
 """
 
 import json
@@ -18,8 +18,8 @@ class Loader:
 
     @classmethod
     def start(cls) -> "Loader":
-        command = [sys.executable, "-m", "tests.loading"]
-        return cls(subprocess.Popen(command, cwd=Path(__file__).parents[1], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True))
+        command, root, pipe = [sys.executable, "-m", "tests.loading"], Path(__file__).parents[1], subprocess.PIPE
+        return cls(subprocess.Popen(command, cwd=root, stdin=pipe, stdout=pipe, text=True))
 
     def stop(self) -> None:
         self.process.communicate()
@@ -42,7 +42,7 @@ def answer(directory: Path) -> dict[str, Any]:
     """
     from pyinfra.api.state import State
     from pyinfra.context import ctx_state
-    from pyinfra_cli.inventory import make_inventory
+    from pyinfra_cli.inventory import make_inventory  # type: ignore[import-untyped]
 
     from desired.errors import Stop
     from operations.estate import host_input, load_estate

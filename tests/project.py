@@ -78,7 +78,12 @@ class Project:
         (self.directory / "group_data/lab.py").write_text("".join(lines))
 
     def pyinfra(
-        self, *arguments: str, script: str = "deploy.py", timeout: float = 300, stdin: str | None = None, env: Mapping[str, str] = {}
+        self,
+        *arguments: str,
+        script: str = "deploy.py",
+        timeout: float = 300,
+        stdin: str | None = None,
+        env: Mapping[str, str] = {},
     ) -> Run:
         """`pyinfra inventory.py SCRIPT ARGUMENTS`. stdin None is /dev/null: without -y or --dry pyinfra then stops."""
         done = subprocess.run(
@@ -116,7 +121,9 @@ class Project:
         return found
 
 
-def on_machines(directory: Path, machines: Sequence[Machine], instances: Mapping[str, Any], operator: KeyPair, **data: Any) -> Project:
+def on_machines(
+    directory: Path, machines: Sequence[Machine], instances: Mapping[str, Any], operator: KeyPair, **data: Any
+) -> Project:
     """A project whose group `lab` has these machines; each knows its host key from the machine's own known_hosts."""
     hosts = {machine.ip: machine.pyinfra_data() for machine in machines}
     values = {"domain": "example.org", "operators": [operator.public], "identity": str(operator.private)}

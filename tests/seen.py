@@ -21,13 +21,16 @@ _RELOADED = "7b05ebc668384222baa8881179cfda54"
 _CATALOGS = r"""
 SELECT 'role', r.rolname, sha256(convert_to(concat_ws(' ', to_jsonb(r) - 'oid', m.list, p.list), 'UTF8')), d.description
 FROM pg_authid r LEFT JOIN pg_shdescription d ON d.objoid = r.oid AND d.classoid = 'pg_authid'::regclass
-LEFT JOIN LATERAL (SELECT jsonb_agg(jsonb_build_array(roleid::regrole, admin_option, inherit_option, set_option) ORDER BY 1) AS list
+LEFT JOIN LATERAL (
+    SELECT jsonb_agg(jsonb_build_array(roleid::regrole, admin_option, inherit_option, set_option)
+        ORDER BY roleid::regrole::text) AS list
     FROM pg_auth_members WHERE member = r.oid) m ON true
 LEFT JOIN LATERAL (SELECT jsonb_agg(parname ORDER BY parname) AS list FROM pg_parameter_acl, aclexplode(paracl)
     WHERE grantee = r.oid AND grantee <> 10) p ON true
 UNION ALL
-SELECT 'database', t.datname, sha256(convert_to(concat_ws(' ', t.datdba::regrole, t.encoding, t.datconnlimit, t.datallowconn, t.datistemplate,
-        t.datacl, s.list), 'UTF8')), d.description
+SELECT 'database', t.datname, sha256(convert_to(concat_ws(
+    ' ', t.datdba::regrole, t.encoding, t.datconnlimit, t.datallowconn, t.datistemplate, t.datacl, s.list
+), 'UTF8')), d.description
 FROM pg_database t LEFT JOIN pg_shdescription d ON d.objoid = t.oid AND d.classoid = 'pg_database'::regclass
 LEFT JOIN LATERAL (SELECT jsonb_agg(jsonb_build_array(setrole::regrole, setconfig) ORDER BY setrole::regrole::text) AS list
     FROM pg_db_role_setting WHERE setdatabase = t.oid) s ON true
@@ -143,8 +146,7 @@ def _made(before: Seen, after: Seen) -> Iterator[str]:
     for name, slot in after.slots.items():
         if before.slots.get(name) != slot:
             yield f"{name}: {'update' if name in before.slots else 'create'} slot {slot}"
-    module = [{p.removeprefix(MODULE): d for p, d in seen.files.items() if p.startswith(MODULE) and d[0] == "f"} for seen in (before, after)]
-    for path, verb in _changed(*module):
+    for path, verb in _changed(_module(before), _module(after)):
         yield f"{_owner(path, names)}: {verb} file {path}"
     for path, _ in _changed(before.files, after.files):
         if marker := re.fullmatch(r"/var/lib/supabase/(\w+)/database-ready", path):
@@ -165,6 +167,10 @@ def _made(before: Seen, after: Seen) -> Iterator[str]:
     for name, count in after.reloads.items():
         if count > before.reloads.get(name, 0) and not _PASSING.match(name):
             yield f"{_owner(name, names)}: reload {name}"
+
+
+def _module(seen: Seen) -> dict[str, str]:
+    return {path.removeprefix(MODULE): what for path, what in seen.files.items() if path.startswith(MODULE) and what[0] == "f"}
 
 
 def _unit_verb(before: Unit, after: Unit) -> str:

@@ -35,7 +35,7 @@ def lines(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
 
 @pytest.fixture
 def hosts() -> tuple[Host, Host]:
-    inventory = Inventory((["one", "two"], {}))
+    inventory = Inventory((["one", "two"], {}))  # type: ignore[no-untyped-call]
     return inventory.get_host("one"), inventory.get_host("two")
 
 

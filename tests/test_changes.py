@@ -9,7 +9,12 @@ def test_a_change_as_text() -> None:
 
 
 def test_the_host_comes_first_then_instances_by_name() -> None:
-    changes = [Change("prod", "start", "b"), Change("dev", "start", "c"), Change(None, "rebuild", "a"), Change("prod", "start", "a")]
+    changes = [
+        Change("prod", "start", "b"),
+        Change("dev", "start", "c"),
+        Change(None, "rebuild", "a"),
+        Change("prod", "start", "a"),
+    ]
     groups = by_instance(changes)
     assert list(groups) == ["", "dev", "prod"]
     assert groups["prod"] == [changes[0], changes[3]], "in the order they came"

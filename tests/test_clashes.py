@@ -18,9 +18,21 @@ def taken(field: str, value: str, holder: str, instance: str = "dev") -> list[st
         ({"port": 9000}, {"port": 9000}, taken("port", "9000", "the port of instance dev on server", "prod")),
         ({"subdomain": "x"}, {"subdomain": "x"}, taken("subdomain", "'x'", "the subdomain of instance dev on server", "prod")),
         ({}, {"subdomain": "supabase-prod"}, taken("subdomain", "'supabase-prod'", "the subdomain of instance prod on server")),
-        ({"subdomain": "supabase-dev"}, {}, taken("subdomain", "'supabase-dev'", "the subdomain of instance dev on server", "prod")),
-        ({}, {"database": {"name": "supabase_prod"}}, taken("database.name", "'supabase_prod'", "the database of instance prod on server")),
-        ({}, {"database": {"user": "supabase_prod"}}, taken("database.user", "'supabase_prod'", "the owner of instance prod on server")),
+        (
+            {"subdomain": "supabase-dev"},
+            {},
+            taken("subdomain", "'supabase-dev'", "the subdomain of instance dev on server", "prod"),
+        ),
+        (
+            {},
+            {"database": {"name": "supabase_prod"}},
+            taken("database.name", "'supabase_prod'", "the database of instance prod on server"),
+        ),
+        (
+            {},
+            {"database": {"user": "supabase_prod"}},
+            taken("database.user", "'supabase_prod'", "the owner of instance prod on server"),
+        ),
         (
             {},
             {"database": {"user": "supabase_prod_storage"}},
@@ -32,10 +44,14 @@ def taken(field: str, value: str, holder: str, instance: str = "dev") -> list[st
             taken("database.user", "'app'", "the database user of instance dev on server", "prod"),
         ),
         ({}, {"jwt_secret": "supabase-prod-jwt"}, taken("jwt_secret", "", "the jwt secret of instance prod on server")),
-        ({}, {"jwt_secret": "supabase-prod-dbverifier"}, taken("jwt_secret", "", "the dbverifier secret of instance prod on server")),
+        (
+            {},
+            {"jwt_secret": "supabase-prod-dbverifier"},
+            taken("jwt_secret", "", "the dbverifier secret of instance prod on server"),
+        ),
         ({"anon_key": "x"}, {"database_url": "x"}, taken("anon_key", "", "the db secret of instance dev on server", "prod")),
     ],
-)  # fmt: skip
+)
 def test_two_instances_of_a_host(prod: object, dev: object, expected: list[str]) -> None:
     """The mistake is told where somebody chose the value, not where it follows from a name."""
     assert mistakes(source({"prod": prod, "dev": dev})) == expected

@@ -7,7 +7,6 @@ import subprocess
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import jwt
 import pytest
@@ -20,7 +19,8 @@ from tests.lab import Lab, bare
 from tests.seen import look
 
 NOTES = """
-CREATE TABLE notes (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, body text NOT NULL, shared boolean NOT NULL DEFAULT false);
+CREATE TABLE notes (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, body text NOT NULL, shared boolean NOT NULL DEFAULT false);
 ALTER TABLE notes ENABLE ROW LEVEL SECURITY;
 CREATE POLICY everyone_reads_shared ON notes FOR SELECT TO anon USING (shared);
 CREATE POLICY users_read ON notes FOR SELECT TO authenticated USING (true);
@@ -49,20 +49,25 @@ class World:
 
 
 @pytest.fixture(scope="module")
-def world(shared_machine: Machine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+def world(shared_machine: Machine, tmp_path_factory: pytest.TempPathFactory) -> World:
     """A host with PostgreSQL and somebody else's database, and a project that nobody has deployed yet."""
     lab = bare(shared_machine, tmp_path_factory.mktemp("converge"))
     shared_machine.run(
-        "runuser -u postgres -- psql -X -v ON_ERROR_STOP=1 -q -c 'CREATE ROLE shop LOGIN' -c 'CREATE DATABASE shop OWNER shop'"
-        " && useradd --system shop && runuser -u shop -- psql -X -q -c 'CREATE TABLE ledger (n int)' -c 'INSERT INTO ledger VALUES (1)'"
+        "runuser -u postgres -- psql -X -v ON_ERROR_STOP=1 -q -c 'CREATE ROLE shop LOGIN' -c 'CREATE DATABASE shop OWNER shop'\n"
+        "useradd --system shop\n"
+        "runuser -u shop -- psql -X -q -c 'CREATE TABLE ledger (n int)' -c 'INSERT INTO ledger VALUES (1)'"
     )
-    yield World(lab, Api(lab.project, shared_machine, "prod"), Api(lab.project, shared_machine, "dev"))
+    return World(lab, Api(lab.project, shared_machine, "prod"), Api(lab.project, shared_machine, "dev"))
 
 
 def _shop(machine: Machine) -> "subprocess.Popen[str]":
     command = "runuser -u shop -- psql -X -qtA"
     return subprocess.Popen(
-        [*machine.connection.command(), command], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+        [*machine.connection.command(), command],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
     )
 
 
@@ -111,7 +116,11 @@ def test_rows_through_the_gateways_under_row_level_security(world: World) -> Non
             for what, expected, rows in [
                 (ask.ask(f"{table}?select=body", anon), 200, [{"body": f"{name} shared"}]),
                 (ask.ask(table, anon, "POST", note), 401, None),
-                (ask.ask(f"{table}?select=body&order=id", service), 200, [{"body": f"{name} shared"}, {"body": f"{name} private"}]),
+                (
+                    ask.ask(f"{table}?select=body&order=id", service),
+                    200,
+                    [{"body": f"{name} shared"}, {"body": f"{name} private"}],
+                ),
                 (ask.ask(f"{table}?select=body", service, "POST", note), 201, [note]),
                 (ask.ask(f"{table}?select=body", anon, "POST", note, token=user), 201, [note]),
                 (ask.ask(table, anon, "POST", {**note, "shared": True}, token=user), 403, None),
@@ -161,7 +170,8 @@ def test_owners_log_in_to_their_own_database_only(world: World) -> None:
     assert world.prod.psql("SELECT current_user, current_database();").stdout == "supabase_prod|supabase_prod\n"
     for database in ("supabase_dev", "shop", "postgres"):
         refused = world.prod.psql("SELECT 1;", check=False, database=database)
-        assert refused.returncode != 0 and "1" not in refused.stdout.split()
+        assert refused.returncode != 0, database
+        assert "1" not in refused.stdout.split()
 
 
 def test_a_second_run_leaves_every_process_and_byte(world: World, shop: Session) -> None:
@@ -170,7 +180,8 @@ def test_a_second_run_leaves_every_process_and_byte(world: World, shop: Session)
     assert world.lab.project.converge().unchanged
     print(f"run without changes: {time.monotonic() - start:.1f} s")
     after = look(world.lab.project, world.machine)
-    assert after == before and world.lab.project.files() == state
+    assert after == before
+    assert world.lab.project.files() == state
     running = [name for name, unit in after.units.items() if name.startswith("supabase-") and unit.state == "active"]
     assert len([name for name in running if name.endswith(".service")]) == 4
 
@@ -206,7 +217,8 @@ def test_a_third_instance_leaves_the_others(world: World, shop: Session) -> None
     world.lab.project.write()
     checked = converge_checked(world.lab.project, world.machine, prompted=True)
     changed = checked.units_changed()
-    assert changed and all("supabase-stage" in unit for unit in changed)
+    assert changed
+    assert all("supabase-stage" in unit for unit in changed)
     assert all(kind.startswith("stage: ") or kind == "host: rebuild the system" or ".nix" in kind for kind in checked.kinds)
     for seen in (checked.before.roles, checked.before.databases):
         after = checked.after.roles if seen is checked.before.roles else checked.after.databases

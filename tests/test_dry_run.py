@@ -5,7 +5,7 @@ an observer sees on the machine and in the project; a table entry adds what is t
 more than that (log_level, subdomain, capacity, enable, one more instance) are in test_converge.py, by the same function.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import pytest
@@ -17,7 +17,8 @@ from tests.lab import Lab, bare
 
 REBUILD = "host: rebuild the system"
 RESTARTS = {f"{name}: restart supabase-{name}{part}.service" for name in ("dev", "prod") for part in ("", "-rest")}
-SECRETS = {(name, f"supabase-{name}-{kind}.age") for name in ("dev", "prod") for kind in ("jwt", "anon", "service", "db", "dbverifier")}
+KINDS = ("jwt", "anon", "service", "db", "dbverifier")
+SECRETS = {(name, f"supabase-{name}-{kind}.age") for name in ("dev", "prod") for kind in KINDS}
 
 
 @dataclass(frozen=True)
@@ -159,7 +160,8 @@ SCENARIOS = (
             REBUILD,
             *(f"late: create role supabase_late{part}" for part in ("", "_auth", "_authenticator", "_realtime", "_storage")),
             *("late: create database supabase_late", "late: create schemas of database supabase_late"),
-            *("late: create marker database-ready", "late: start supabase-late.service", "late: start supabase-late-rest.service"),
+            *("late: start supabase-late.service", "late: start supabase-late-rest.service"),
+            "late: create marker database-ready",
         },
     ),
     Scenario("orphan", _orphan, set()),
@@ -180,13 +182,13 @@ SCENARIOS = (
 
 
 @pytest.fixture(scope="module")
-def lab(shared_machine: Machine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+def lab(shared_machine: Machine, tmp_path_factory: pytest.TempPathFactory) -> Lab:
     """A machine that never had PostgreSQL, and a project that wants, beside two ordinary instances, one that is off."""
     lab = bare(shared_machine, tmp_path_factory.mktemp("dry"))
     lab.configure(imports="imports = [ <agenix/modules/age.nix> ]; services.openssh.enable = true;")
     shared_machine.run("nixos-rebuild switch && rm -rf /var/lib/postgresql", timeout=120)
     lab.configure()
-    yield lab
+    return lab
 
 
 def test_bare_host(lab: Lab) -> None:

@@ -1,5 +1,6 @@
 """group_data as a person writes it: what it gives, and what is said of every mistake."""
 
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -12,9 +13,15 @@ from desired.model import HostData
 from desired.sources import HostInput, Layer
 from tests.estates import FILE, HOST_KEY, OPERATOR, estate, host, mistakes, source
 
-NAME = "the name of an instance must be a small letter followed by up to 12 small letters or digits: it becomes part of Unix users, units and database roles"
+NAME = (
+    "the name of an instance must be a small letter followed by up to 12 small letters or digits: it becomes part of Unix users, "
+    "units and database roles"
+)
 RESERVED = "no instance may have one of these names: admin, all, false, login, null, true"
-SECRET = "must be the name of an agenix secret: up to 63 small letters, digits and -, the first a letter (the value itself never stands here: it is kept in secrets/NAME.age)"
+SECRET = (
+    "must be the name of an agenix secret: up to 63 small letters, digits and -, the first a letter "
+    "(the value itself never stands here: it is kept in secrets/NAME.age)"
+)
 GENERATION = "the endings -next and -previous are those of a rotation; choose another name"
 LABEL = "must be one DNS label: up to 63 small letters, digits and -, no - at the ends"
 ROLE = "must be up to 63 small letters, digits and _, the first no digit"
@@ -24,9 +31,15 @@ BUCKET = "must be 3 to 63 small letters, digits, . and -, no . or - at the ends"
 DOMAIN = "must be a DNS name in small letters, such as example.org"
 LISTED = 'must be a list with the line of a .pub file an entry: ["ssh-ed25519 AAAA... you@workstation"]'
 FRESH = "make one with `ssh-keygen -t ed25519` and give the line of its .pub file"
+NOBODY = "must name at least one key, or nobody could open the secrets: the line of your ~/.ssh/id_ed25519.pub"
+PATH = "must be an absolute path on the host, such as /etc/nixos/supabase"
+HELPERS = "(helpers of your own start with _)"
 PORT = "must be a whole number from 1024 to 65535"
 KEYS = "anon_key, database, database_url, enable, jwt_secret, log_level, port, service_key, services, storage, subdomain"
-HOST_KEYS = "capacity, domain, identity, instance_defaults, instances, module_dir, operators, postgresql_port, secrets_dir, system, way_back_seconds"
+HOST_KEYS = (
+    "capacity, domain, identity, instance_defaults, instances, module_dir, operators, postgresql_port, secrets_dir, system, "
+    "way_back_seconds"
+)
 
 
 def test_defaults_of_the_plan() -> None:
@@ -44,7 +57,7 @@ def test_defaults_of_the_plan() -> None:
         "anonKey": "supabase-prod-anon",
         "serviceKey": "supabase-prod-service",
         "databaseUrl": "supabase-prod-db",
-        "secrets": ["supabase-prod-anon", "supabase-prod-db", "supabase-prod-dbverifier", "supabase-prod-jwt", "supabase-prod-service"],
+        "secrets": [f"supabase-prod-{kind}" for kind in ("anon", "db", "dbverifier", "jwt", "service")],
     }
 
 
@@ -88,7 +101,9 @@ def test_a_host_that_has_no_instances_key_is_left_alone() -> None:
 
 def test_instance_defaults_lie_under_each_instance() -> None:
     defaults = {"log_level": "warn", "database": {"create_database": False}, "services": {"auth": False}}
-    dev, prod = host({"prod": {"log_level": "error", "services": {"realtime": False}}, "dev": {}}, instance_defaults=defaults).instances
+    dev, prod = host(
+        {"prod": {"log_level": "error", "services": {"realtime": False}}, "dev": {}}, instance_defaults=defaults
+    ).instances
     assert (dev.log_level, prod.log_level) == ("warn", "error")
     assert (dev.create_database, prod.create_database) == (False, False)
     assert dev.services == {"rest_api": True, "auth": False, "storage": True, "realtime": True}
@@ -182,7 +197,11 @@ def test_a_stronger_layer_wins_and_is_named() -> None:
         ({"database_url": "postgresql://supabase_prod:hunter2@localhost/x"}, "database_url", SECRET),
         ({"jwt_secret": "mine-next"}, "jwt_secret", GENERATION),
         ({"anon_key": "mine-previous"}, "anon_key", GENERATION),
-        ({"jwt_secret": "both", "anon_key": "both"}, "anon_key", "already taken by the jwt secret of instance prod on server; choose another"),
+        (
+            {"jwt_secret": "both", "anon_key": "both"},
+            "anon_key",
+            "already taken by the jwt secret of instance prod on server; choose another",
+        ),
         (
             {"anon_key": "supabase-prod-dbverifier"},
             "anon_key",
@@ -213,9 +232,10 @@ def test_a_wrong_value_of_an_instance(value: Any, field: str, message: str) -> N
         (
             {"operators": ...},
             "operators: is missing; name the keys that may decrypt the secrets, a line of a .pub file each:  operators = "
-            '["ssh-ed25519 AAAA... you@workstation"]  (`cat ~/.ssh/id_ed25519.pub` shows yours, `ssh-keygen -t ed25519` makes one)',
+            '["ssh-ed25519 AAAA... you@workstation"]  (`cat ~/.ssh/id_ed25519.pub` shows yours, '
+            "`ssh-keygen -t ed25519` makes one)",
         ),
-        ({"operators": []}, "operators: must name at least one key, or nobody could open the secrets: the line of your ~/.ssh/id_ed25519.pub"),
+        ({"operators": []}, f"operators: {NOBODY}"),
         ({"operators": {OPERATOR}}, f"operators: {LISTED}"),
         ({"operators": OPERATOR}, f"operators = '{OPERATOR[:55]}...': {LISTED}"),
         ({"operators": [5]}, "operators[0]: must be text"),
@@ -245,27 +265,33 @@ def test_a_wrong_value_of_an_instance(value: Any, field: str, message: str) -> N
         ({"capacity": 601}, "capacity = 601: must be a whole number from 1 to 600"),
         ({"capacity": "10"}, "capacity = '10': must be a whole number"),
         ({"capacity": 1}, "capacity = 1: there are 2 instances; raise it to as many or more: PostgreSQL then restarts once"),
-        ({"module_dir": "supabase"}, "module_dir = 'supabase': must be an absolute path on the host, such as /etc/nixos/supabase"),
-        ({"module_dir": "/etc/../x"}, "module_dir = '/etc/../x': must be an absolute path on the host, such as /etc/nixos/supabase"),
-        ({"module_dir": "/etc/"}, "module_dir = '/etc/': must be an absolute path on the host, such as /etc/nixos/supabase"),
-        ({"module_dir": "/"}, "module_dir = '/': must be an absolute path on the host, such as /etc/nixos/supabase"),
+        ({"module_dir": "supabase"}, f"module_dir = 'supabase': {PATH}"),
+        ({"module_dir": "/etc/../x"}, f"module_dir = '/etc/../x': {PATH}"),
+        ({"module_dir": "/etc/"}, f"module_dir = '/etc/': {PATH}"),
+        ({"module_dir": "/"}, f"module_dir = '/': {PATH}"),
         ({"postgresql_port": 0}, "postgresql_port = 0: must be a whole number from 1 to 65535"),
-        ({"postgresql_port": 25432}, "postgresql_port = 25432: 20000 to 29599 belong to the slots; let PostgreSQL listen elsewhere"),
+        (
+            {"postgresql_port": 25432},
+            "postgresql_port = 25432: 20000 to 29599 belong to the slots; let PostgreSQL listen elsewhere",
+        ),
         ({"way_back_seconds": 9}, "way_back_seconds = 9: must be a whole number from 10 to 3600"),
         ({"way_back_seconds": 3601}, "way_back_seconds = 3601: must be a whole number from 10 to 3600"),
         ({"system": "debian"}, "system = 'debian': must be 'nixos' or 'sandbox'"),
         ({"secrets_dir": ""}, "secrets_dir = '': must be a path on this machine, on one line"),
         ({"secrets_dir": 3}, "secrets_dir = 3: must be text"),
         ({"identity": "a\nb"}, r"identity = 'a\nb': must be a path on this machine, on one line"),
-        ({"instnace_defaults": {}}, "instnace_defaults: unknown key; did you mean instance_defaults? (helpers of your own start with _)"),
-        ({"xyz": 1}, f"xyz: unknown key; known: {HOST_KEYS} (helpers of your own start with _)"),
+        ({"instnace_defaults": {}}, f"instnace_defaults: unknown key; did you mean instance_defaults? {HELPERS}"),
+        ({"xyz": 1}, f"xyz: unknown key; known: {HOST_KEYS} {HELPERS}"),
         ({"instance_defaults": []}, None),
         ({"instance_defaults": ["x"]}, "instance_defaults: must be a dictionary"),
-        ({"instance_defaults": {"log_level": "loud"}}, "instance_defaults.log_level = 'loud': must be 'debug', 'info', 'warn' or 'error'"),
+        (
+            {"instance_defaults": {"log_level": "loud"}},
+            "instance_defaults.log_level = 'loud': must be 'debug', 'info', 'warn' or 'error'",
+        ),
         ({"instance_defaults": {"service": {}}}, "instance_defaults.service: unknown key; did you mean services?"),
-        ({"instance_defaults": {"services": {"xyz": 1}}}, "instance_defaults.services.xyz: unknown key; known: auth, realtime, rest_api, storage"),
+        ({"instance_defaults": {"services": {"atuh": 1}}}, "instance_defaults.services.atuh: unknown key; did you mean auth?"),
     ],
-)  # fmt: skip
+)
 def test_a_wrong_value_of_a_host(data: Any, line: str | None) -> None:
     """Told once, whatever the number of instances."""
     if line is None:
@@ -298,7 +324,8 @@ def test_a_wrong_dictionary_of_instances(instances: Any, line: str) -> None:
 
 
 def test_no_host_with_instances() -> None:
-    assert mistakes(source(...)) == ['group_data: instances: no host has any; give the host\'s group a file with  instances = {"prod": {}}']
+    (line,) = mistakes(source(...))
+    assert line == 'group_data: instances: no host has any; give the host\'s group a file with  instances = {"prod": {}}'
 
 
 def test_a_misspelt_instances_is_named() -> None:
@@ -327,7 +354,8 @@ def test_instances_of_two_groups() -> None:
     """pyinfra would silently keep one of the two."""
     both = HostInput("server", (Layer("group_data/a.py", {"instances": {"x": {}}}), *source({"prod": {}}).layers), HOST_KEY)
     assert mistakes(both) == [
-        f"{FILE}: instances: also defined in group_data/a.py; pyinfra keeps only one of the two: move all instances of server into one"
+        f"{FILE}: instances: also defined in group_data/a.py; pyinfra keeps only one of the two: move all instances of server "
+        "into one"
     ]
 
 
@@ -335,7 +363,9 @@ def test_every_mistake_of_every_host_at_once() -> None:
     """Also a clash between instances of a host that has other mistakes."""
     found = mistakes(
         source({"prod": {"port": 80, "subdmain": "x"}, "a": {"subdomain": "x"}, "b": {"subdomain": "x"}}, name="one", domain="x"),
-        source({"Dev": {}, "test": {"enable": 3}}, name="two", file="group_data/two.py", key=None, capacity="many", operators=["?"]),
+        source(
+            {"Dev": {}, "test": {"enable": 3}}, name="two", file="group_data/two.py", key=None, capacity="many", operators=["?"]
+        ),
     )
     assert [line.split(":")[0:3] for line in found] == [
         [FILE, " domain = 'x'", f" {DOMAIN}"],
@@ -355,12 +385,25 @@ POISON = "hunter2hunter2"
 
 
 @pytest.mark.parametrize(
-    "poison", [PRIVATE, PRIVATE.splitlines()[1], "AGE-SECRET-KEY-1QQQQ", "eyJhbGciOiJIUzI1NiJ9.eyJyb2xlIjoiYSJ9.c2ln", "postgresql://u:p4ss@h/d"]
+    "poison",
+    [
+        PRIVATE,
+        PRIVATE.splitlines()[1],
+        "AGE-SECRET-KEY-1QQQQ",
+        "eyJhbGciOiJIUzI1NiJ9.eyJyb2xlIjoiYSJ9.c2ln",
+        "postgresql://u:p4ss@h/d",
+    ],
 )
 def test_what_looks_like_a_secret_is_never_shown(poison: str) -> None:
     """Wherever it was pasted."""
     host_fields = {key: poison for key in HostData.model_fields if key != "operators"}
-    listed = {"enable": poison, "subdomain": poison, "port": poison, "log_level": poison, "database": {"name": poison, "user": poison}}
+    listed = {
+        "enable": poison,
+        "subdomain": poison,
+        "port": poison,
+        "log_level": poison,
+        "database": {"name": poison, "user": poison},
+    }
     nested = {"storage": poison, "services": [poison], poison: 1, "jwt_secret": poison, "database_url": [poison]}
     told = "\n".join(
         mistakes(source({"prod": listed, "dev": nested, "x": poison, poison: {}}, operators=[OPERATOR, poison], **host_fields))
@@ -372,7 +415,9 @@ def test_what_looks_like_a_secret_is_never_shown(poison: str) -> None:
 
 
 @pytest.mark.parametrize("field", ["jwt_secret", "anon_key", "service_key", "database_url"])
-@pytest.mark.parametrize("poison", [POISON.upper(), f"{POISON} ", f"{POISON}-next", [POISON], {POISON: POISON}, (POISON,), POISON])
+@pytest.mark.parametrize(
+    "poison", [POISON.upper(), f"{POISON} ", f"{POISON}-next", [POISON], {POISON: POISON}, (POISON,), POISON]
+)
 def test_secret_names_are_never_shown(field: str, poison: Any) -> None:
     """Somebody may have typed the secret itself."""
     other = "anon_key" if field == "jwt_secret" else "jwt_secret"
@@ -389,8 +434,8 @@ def test_anything_gives_an_estate_or_mistakes(value: Any, key: str) -> None:
     """Never a traceback, always whole lines."""
     changed = {"instances": {"prod": value}} if key == "prod" else {key: value}
     given = HostInput("server", (Layer(FILE, {**source({}).layers[0].data, **changed}),), HOST_KEY)
-    try:
+    with suppress(Invalid):
         validate([given], {})
-    except Invalid as invalid:
-        assert len(str(invalid).splitlines()) == len(invalid.mistakes) + 1
-        assert all(str(mistake).isprintable() for mistake in invalid.mistakes)
+        return
+    told = mistakes(given)
+    assert all(line.isprintable() for line in told)

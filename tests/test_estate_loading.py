@@ -81,7 +81,11 @@ def test_a_good_project(project: Project) -> None:
         ({"group_data/all.py": "capacity = 0\n", "inventory.py": ONE}, "capacity = 0", "group_data/all.py"),
         ({"group_data/lab.py": f"{GOOD}capacity = 0\n", "inventory.py": ONE}, "capacity = 0", "group_data/lab.py"),
         ({"inventory.py": "lab = [('one', {'instances': {}, 'capacity': 0})]\n"}, "capacity = 0", "inventory.py"),
-        ({"inventory.py": f"lab = [('one', {{'instances': {{}}}})]\nmore = (['one'], {{'capacity': 0}})\n"}, "capacity = 0", "inventory.py"),
+        (
+            {"inventory.py": "lab = [('one', {'instances': {}})]\nmore = (['one'], {'capacity': 0})\n"},
+            "capacity = 0",
+            "inventory.py",
+        ),
         ({"inventory.py": ONE, "group_data/inventory.py": "capacity = 0\n"}, "capacity = 0", "group_data/inventory.py"),
         (
             {"group_data/all.py": "capacity = 0\n", "group_data/lab.py": f"{GOOD}capacity = -1\n", "inventory.py": ONE},
@@ -89,7 +93,7 @@ def test_a_good_project(project: Project) -> None:
             "group_data/lab.py",
         ),
     ],
-)  # fmt: skip
+)
 def test_the_file_that_wins_is_named(project: Project, files: Mapping[str, str], field: str, file: str) -> None:
     assert project.mistakes(files) == [f"{file}: {field}: must be a whole number from 1 to 600"]
 
@@ -127,7 +131,10 @@ def test_helpers_imports_and_pyinfras_keys_are_no_mistakes(project: Project) -> 
     ("line", "problem"),
     [
         ("ssh_known_host_file = 'x'", "ssh_known_host_file: unknown key; did you mean ssh_known_hosts_file?"),
-        ("ssh_strict_host_key_cheking = 'yes'", "ssh_strict_host_key_cheking: unknown key; did you mean ssh_strict_host_key_checking?"),
+        (
+            "ssh_strict_host_key_cheking = 'yes'",
+            "ssh_strict_host_key_cheking: unknown key; did you mean ssh_strict_host_key_checking?",
+        ),
         ("instnaces = {}", "instnaces: unknown key; did you mean instances?"),
     ],
 )
@@ -155,7 +162,8 @@ def test_every_host_of_the_inventory_is_validated(project: Project) -> None:
 
 
 def test_the_recorded_key_of_another_name_and_port(project: Project) -> None:
-    inventory = "lab = [('one', {'ssh_hostname': 'real.example.org', 'ssh_port': 2222, 'ssh_known_hosts_file': 'pins', 'instances': {}})]\n"
+    data = {"ssh_hostname": "real.example.org", "ssh_port": 2222, "ssh_known_hosts_file": "pins", "instances": {}}
+    inventory = f"lab = [('one', {data})]\n"
     files = {"inventory.py": inventory, "pins": f"[real.example.org]:2222 {HOST_KEY}\n", "known_hosts": ""}
     assert project.hosts(files)["one"]["key"] == HOST_KEY
 

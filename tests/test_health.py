@@ -17,7 +17,7 @@ class Gateway(BaseHTTPRequestHandler):
 
     asked: list[str]
 
-    def do_HEAD(self) -> None:  # noqa: N802 -- the name http.server calls
+    def do_HEAD(self) -> None:
         self.asked.append(self.path)
         self.send_response(200 if self.headers["apikey"] == "right" else 401)
         self.end_headers()
@@ -90,5 +90,6 @@ def test_arguments() -> None:
 
 def test_a_full_host_fits_into_one_argument() -> None:
     """Linux: 128 KiB an argument (MAX_ARG_STRLEN)."""
-    probes = tuple((f"instance{number:05}", 29999, f"/run/agenix/supabase-instance{number:05}-service", "200") for number in range(600))
+    names = [f"instance{number:05}" for number in range(600)]
+    probes = tuple((name, 29999, f"/run/agenix/supabase-{name}-service", "200") for name in names)
     assert len(Health().command(probes, 30)) < 128 * 1024 - 4096

@@ -6,7 +6,6 @@ import subprocess
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -58,7 +57,10 @@ def state(running: Revision | None, confirmed: Revision | None, *, armed: bool =
         (state(replace(WANTED, instances={}), replace(WANTED, instances={})), ["instances dev, prod"]),
         (state(replace(WANTED, module="x"), replace(WANTED, module="x")), ["the module"]),
         (state(replace(WANTED, cluster="x"), replace(WANTED, cluster="x")), ["host.json"]),
-        (state(replace(BEFORE, module="x", cluster="x"), replace(BEFORE, module="x", cluster="x")), ["the module", "host.json", "instances dev"]),
+        (
+            state(replace(BEFORE, module="x", cluster="x"), replace(BEFORE, module="x", cluster="x")),
+            ["the module", "host.json", "instances dev"],
+        ),
     ],
 )
 def test_rebuild_reasons(found: HostState, reasons: list[str]) -> None:
@@ -66,7 +68,9 @@ def test_rebuild_reasons(found: HostState, reasons: list[str]) -> None:
 
 
 @pytest.mark.parametrize("confirmed", [None, BEFORE, WANTED])
-@pytest.mark.parametrize("running", [FOREIGN, replace(WANTED, module="x"), replace(WANTED, cluster="x"), replace(WANTED, instances={})])
+@pytest.mark.parametrize(
+    "running", [FOREIGN, replace(WANTED, module="x"), replace(WANTED, cluster="x"), replace(WANTED, instances={})]
+)
 def test_somebody_else_deploys_this_host(running: Revision, confirmed: Revision | None) -> None:
     """Neither wanted nor confirmed, and no run is under way."""
     with pytest.raises(HostStop, match="somebody deploys it from elsewhere"):
@@ -117,7 +121,7 @@ ROOT = "the module's files on the host are not what it runs"
         (WANTED, wanted(HOST, "prod"), on_host(TREE, "instances/dev.json"), OTHER.format("dev")),
         (WITH_ORPHAN, wanted(HOST, "prod"), on_host(TREE), OTHER.format("old")),
     ],
-)  # fmt: skip
+)
 def test_check_targeted(running: Revision | None, tree: Tree, there: ObservedTree, why: str | None) -> None:
     name = next(iter(tree.secrets))
     if why is None:
@@ -134,7 +138,7 @@ def test_require_nixos() -> None:
     for wrong in (parse_state([]), replace(good, nixos=False), replace(good, running=None)):
         with pytest.raises(HostStop, match="server is not a NixOS host"):
             require_nixos("server", wrong)
-    with pytest.raises(HostStop, match="server: not found on the host: flock, curl; add the packages to environment.systemPackages"):
+    with pytest.raises(HostStop, match="server: not found on the host: flock, curl; add the packages to environment"):
         require_nixos("server", replace(good, tools=frozenset({"nixos-rebuild", "runuser"})))
 
 
@@ -189,7 +193,7 @@ def test_a_revision_that_is_not_ours_stops() -> None:
         parse_state(["revision {}"])
 
 
-def observed_here(root: Path, programs: Mapping[str, str] = {}, **environment: Any) -> HostState:
+def observed_here(root: Path, programs: Mapping[str, str]) -> HostState:
     """The real script on this machine, its fixed paths moved below `root`."""
     script = host_script("observe")
     for path in ("/var/lib/supabase", "/etc/NIXOS", "/run/current-system", "/nix/var/nix/profiles/system"):
@@ -200,7 +204,7 @@ def observed_here(root: Path, programs: Mapping[str, str] = {}, **environment: A
         (root / "bin" / name).write_text(f"#!/bin/sh\n{program}\n")
         (root / "bin" / name).chmod(0o755)
     path = f"{root}/bin:{os.environ['PATH']}"
-    done = subprocess.run(["sh", "-c", script, "observe"], env={"PATH": path, **environment}, capture_output=True, text=True, check=True)
+    done = subprocess.run(["sh", "-c", script, "observe"], env={"PATH": path}, capture_output=True, text=True, check=True)
     assert done.stderr == ""
     return RunningSystem().process(done.stdout.splitlines())
 
@@ -230,7 +234,7 @@ def test_the_script_on_a_host(tmp_path: Path) -> None:
     failed = "supabase-dev.service loaded failed failed Supabase instance dev: gateway"
     running = "supabase-prod.service loaded active running Supabase instance prod: gateway"
     systemctl = f"echo '{failed}'; case $* in *failed*) ;; *) echo '{running}' ;; esac"
-    found = observed_here(tmp_path, {"systemctl": systemctl, **{tool: "" for tool in NEEDED_TOOLS}})
+    found = observed_here(tmp_path, {"systemctl": systemctl, **dict.fromkeys(NEEDED_TOOLS, "")})
     require_nixos("server", found)
     assert replace(found, tools=frozenset()) == HostState(
         nixos=True,

@@ -51,7 +51,14 @@ def test_the_file_has_every_option_of_the_module() -> None:
 
 @pytest.mark.parametrize(
     ("storage", "service", "result"),
-    [(None, None, True), (True, None, True), (False, None, False), (None, True, True), (None, False, False), (False, False, False)],
+    [
+        (None, None, True),
+        (True, None, True),
+        (False, None, False),
+        (None, True, True),
+        (None, False, False),
+        (False, False, False),
+    ],
 )
 def test_unset_storage_follows_the_other_switch(storage: bool | None, service: bool | None, result: bool) -> None:
     item = resolved(storage={"enable": storage}, services={"storage": service})

@@ -17,6 +17,7 @@ def test_tells_pending_from_live(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         assert live([]) == (True, "the wanted state is live")
         assert live(["--limit", "nobody"]) == (False, "not live: no host was selected")
         broken, reason = live(["--data", "instance=nope"])
-        assert not broken and "known: dev, prod" in reason
+        assert not broken
+        assert "dev, prod" in reason
     finally:
         clone.pyinfra("-y", script="tasks/sandbox_reset.py")

@@ -35,7 +35,7 @@ def test_merged(defaults: dict[str, Any], value: dict[str, Any]) -> None:
 
 def test_models_are_frozen() -> None:
     with pytest.raises(ValidationError):
-        InstanceData().enable = False  # type: ignore[misc]
+        InstanceData().enable = False
 
 
 @pytest.mark.parametrize("port", [1024, 8000, 19999, 29600, 65535, None])

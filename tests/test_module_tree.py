@@ -106,7 +106,11 @@ def test_texts_for_a_diff(tree: Path) -> None:
     assert FileContents().process(shell(FileContents().command(str(tree), []))) == FileContents.default() == {}
 
 
-@given(st.dictionaries(st.from_regex(r"[a-z]{1,5}\.nix", fullmatch=True), st.lists(st.from_regex(r"[a-z={}; ]{0,9}[a-z]", fullmatch=True), min_size=1), max_size=4))  # fmt: skip
+names = st.from_regex(r"[a-z]{1,5}\.nix", fullmatch=True)
+texts = st.lists(st.from_regex(r"[a-z={}; ]{0,9}[a-z]", fullmatch=True), min_size=1)
+
+
+@given(st.dictionaries(names, texts, max_size=4))
 def test_headed(documents: dict[str, list[str]]) -> None:
     output: list[str] = []
     for path, lines in documents.items():

@@ -31,7 +31,7 @@ def python3() -> str:
         check = "import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))"
         if Path(name).exists() and subprocess.run([name, "-c", check], capture_output=True).returncode == 0:
             return name
-    give_up("no system-wide python3 >= 3.11 with venv (python3-venv)")
+    return give_up("no system-wide python3 >= 3.11 with venv (python3-venv)")
 
 
 @pytest.fixture
@@ -49,8 +49,8 @@ def test_sandbox_command(place: Path, user: str) -> None:
         give_up("only root can run it as somebody else")
     interpreter = python3()
     clone = place / "clone"
-    files = subprocess.run(["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"], cwd=ROOT, capture_output=True, check=True)
-    for name in files.stdout.decode().split("\0"):
+    listed = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    for name in subprocess.run(listed, cwd=ROOT, capture_output=True, check=True).stdout.decode().split("\0"):
         if name and (ROOT / name).is_file() and not name.startswith("tests/"):
             (clone / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(ROOT / name, clone / name)
@@ -60,7 +60,8 @@ def test_sandbox_command(place: Path, user: str) -> None:
     for path in (place, *place.rglob("*")):
         os.chown(path, ids.pw_uid, ids.pw_gid)
     kept = {key: value for key, value in os.environ.items() if key.startswith(("PIP_", "SSL_")) or key.endswith("_PROXY")}
-    environment = {**kept, "HOME": str(home), "USER": user, "PATH": f"{Path(interpreter).parent}:/usr/bin:/bin", "LC_ALL": "C.UTF-8"}
+    programs = f"{Path(interpreter).parent}:/usr/bin:/bin"
+    environment = {**kept, "HOME": str(home), "USER": user, "PATH": programs, "LC_ALL": "C.UTF-8"}
 
     def run(text: str) -> "subprocess.CompletedProcess[str]":
         return subprocess.run(

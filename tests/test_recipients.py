@@ -1,6 +1,7 @@
 """What we take as an operator's key, judged by age itself."""
 
 import base64
+from contextlib import suppress
 from pathlib import Path
 
 import pyrage  # type: ignore[import-untyped]
@@ -81,7 +82,7 @@ def test_a_private_key_is_refused_and_not_quoted(tmp_path: Path, form: str) -> N
         ("id_ed25519.pub", "this is the name of a file, not the key in it"),
         ("AGE-SECRET-KEY-1XYZ", "this is a private key"),
     ],
-)  # fmt: skip
+)
 def test_reasons(line: str, reason: str) -> None:
     with pytest.raises(ValueError) as caught:
         usable_recipient(line)
@@ -109,11 +110,10 @@ def test_age_takes_exactly_the_points_we_take(point: bytes) -> None:
     assert ours == age_takes(line)
 
 
-@given(st.text() | st.builds("ssh-ed25519 {}".format, st.text()) | st.binary().map(lambda blob: f"ssh-rsa {base64.b64encode(blob).decode()}"))
+blobs = st.binary().map(lambda blob: f"ssh-rsa {base64.b64encode(blob).decode()}")
+
+
+@given(st.text() | st.builds("ssh-ed25519 {}".format, st.text()) | blobs)
 def test_what_we_take_age_takes(line: str) -> None:
-    try:
-        key = usable_recipient(line)
-    except ValueError as error:
-        assert str(error)
-    else:
-        assert age_takes(key)
+    with suppress(ValueError):
+        assert age_takes(usable_recipient(line))

@@ -15,7 +15,7 @@ contents = st.binary(max_size=4)
 MODULE = ("default.nix", "__rest.nix", "numbers.json")
 SECRETS = {"prod": ("a", "b"), "dev": ("c",)}
 PATHS = (*MODULE, "host.json", "instances/dev.json", "instances/prod.json", *(f"secrets/{name}.age" for name in "abcd"))
-trees = st.fixed_dictionaries({path: contents for path in PATHS})
+trees = st.fixed_dictionaries(dict.fromkeys(PATHS, contents))
 
 
 def digests(tree: dict[str, bytes]) -> dict[str, str]:
@@ -79,9 +79,20 @@ def test_what_the_module_writes_is_read(tree: dict[str, bytes]) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "{", "null", "[]", '"x"', "5", "{}", '{"module":"a","cluster":"b"}', '{"module":"a","cluster":"b","instances":null}',
-     '{"module":"a","cluster":"b","instances":5}', '{"module":"a","cluster":"b","instances":["ab", 5]}'],
-)  # fmt: skip
+    [
+        "",
+        "{",
+        "null",
+        "[]",
+        '"x"',
+        "5",
+        "{}",
+        '{"module":"a","cluster":"b"}',
+        '{"module":"a","cluster":"b","instances":null}',
+        '{"module":"a","cluster":"b","instances":5}',
+        '{"module":"a","cluster":"b","instances":["ab", 5]}',
+    ],
+)
 def test_what_is_not_ours_stops(text: str) -> None:
     with pytest.raises(HostStop, match="/etc/supabase/revision of the running system is not what the module writes"):
         parse(text)

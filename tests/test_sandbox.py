@@ -14,7 +14,10 @@ import pytest
 from tests.project import ROOT, Run, clean
 
 PYINFRA = Path(sys.executable).with_name("pyinfra")
-_CLONE = ("deploy.py", "inventory.py", "group_data", "desired", "facts", "operations", "reports", "tasks", "templates", "workstation")
+_CLONE = (
+    *("deploy.py", "inventory.py", "group_data", "desired", "facts"),
+    *("operations", "reports", "tasks", "templates", "workstation"),
+)
 
 
 class Clone:
@@ -45,9 +48,10 @@ class Clone:
         return done.stdout.strip()
 
     def files(self) -> dict[str, bytes]:
-        """Everything but the server's own directory."""
+        """Everything but the server's own directory and caches."""
         paths = (path for path in self.directory.rglob("*") if path.is_file() and "postgresql/" not in str(path))
-        return {str(path.relative_to(self.directory)): path.read_bytes() for path in paths if path.suffix != ".lock"}
+        kept = (path for path in paths if path.suffix not in (".lock", ".pyc"))
+        return {str(path.relative_to(self.directory)): path.read_bytes() for path in kept}
 
 
 @pytest.fixture(scope="module")
@@ -164,5 +168,6 @@ def test_reset_leaves_nothing(tmp_path: Path) -> None:
     assert removed.status == 0, removed.output
     assert clone.files() == before
     places = [change.removeprefix("host: remove ") for change in removed.changes]
-    assert places and not any(Path(place).exists() for place in places)
+    assert places
+    assert not any(Path(place).exists() for place in places)
     assert clone.pyinfra("-y", script="tasks/sandbox_reset.py").unchanged

@@ -30,7 +30,8 @@ def test_every_argument_survives_the_shell(words: list[str]) -> None:
 
 
 def test_the_last_script_names_the_process() -> None:
-    assert shlex.split(script_text("restore", "build", args=("a b",))) == ["sh", "-c", host_script("restore", "build"), "build", "a b"]
+    words = shlex.split(script_text("restore", "build", args=("a b",)))
+    assert words == ["sh", "-c", host_script("restore", "build"), "build", "a b"]
 
 
 def test_stdin_is_no_part_of_the_text() -> None:

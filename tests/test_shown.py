@@ -43,7 +43,14 @@ def test_one_short_line(value: str) -> None:
 
 @pytest.mark.parametrize(
     ("key", "text"),
-    [("subdmain", "subdmain"), ("a b", "'a b'"), (1, "1"), ("eyJx.y", "(a key that is not shown)"), ("a\n", r"'a\n'"), ("", "''")],
+    [
+        ("subdmain", "subdmain"),
+        ("a b", "'a b'"),
+        (1, "1"),
+        ("eyJx.y", "(a key that is not shown)"),
+        ("a\n", r"'a\n'"),
+        ("", "''"),
+    ],
 )
 def test_named(key: object, text: str) -> None:
     assert named(key) == text

@@ -36,7 +36,12 @@ def test_the_files_of_a_targeted_run() -> None:
         ((), on_host(TREE, SECRET), True, [f"create file {SECRET}"]),
         ((), on_host(TREE, **{SECRET: "edited"}), True, [f"update file {SECRET}"]),
         ((), on_host(TREE, "host.json", **{"default.nix": "edited"}), True, ["update file default.nix", "create file host.json"]),
-        ((), on_host(TREE, **{"__old-part.nix": "x", "instances/old.json": "x", "secrets/old.age": "x"}), True, ["remove file __old-part.nix"]),
+        (
+            (),
+            on_host(TREE, **{"__old-part.nix": "x", "instances/old.json": "x", "secrets/old.age": "x"}),
+            True,
+            ["remove file __old-part.nix"],
+        ),
         (("prod",), NOTHING, False, [f"create file {path}" for path in ALL if "dev" not in path]),
         (("prod",), on_host(TREE), False, []),
         (("prod",), on_host(TREE, **{SECRET: "edited", "__old.nix": "x"}), False, []),
@@ -108,13 +113,13 @@ def test_slots_that_agree() -> None:
         ),
         (
             observed(old=1),
-            "instance prod: slots.json gives it slot 1, which old holds on server; add \"old\": 1 to slots.json and remove the "
+            'instance prod: slots.json gives it slot 1, which old holds on server; add "old": 1 to slots.json and remove the '
             "entry of prod",
         ),
         (observed(dev=1, prod=0), "instance dev: server holds slot 1, slots.json says 0"),
         (ObservedTree({}, {"dev": {}}, {}), "instance dev: server holds slot None, slots.json says 0"),
     ],
-)  # fmt: skip
+)
 def test_slots_that_disagree(there: ObservedTree, message: str) -> None:
     with pytest.raises(SlotStop) as caught:
         check_slots(HOST, there)

@@ -38,7 +38,7 @@ FIELDS: Mapping[str, Mapping[str, Any]] = {
     "dburl": {"database_url": "elsewhere-db"},
     "disabled": {"enable": False},
 }
-DEFAULTS: Mapping[str, Mapping[str, Any]] = dict.fromkeys(FIELDS, {})
+DEFAULTS: Mapping[str, Mapping[str, Any]] = {name: {} for name in FIELDS}
 CHANGED: Mapping[str, Mapping[str, Any]] = FIELDS
 KINDS = ("jwt", "anon", "service", "db", "dbverifier")
 
@@ -71,6 +71,10 @@ class Rendered:
             self.lab.put(item.name, item.as_option())
             for kind, content in secrets.items():
                 self.lab.secret(f"supabase-{item.name}-{kind}", content.decode())
+        return self.evaluated()
+
+    def evaluated(self) -> dict[str, str]:
+        """The units of the tree as it is."""
         result: Json = self.lab.evaluate(available())
         assert result["failed"] == []
         return {name: text for name, text in result["system"]["units"].items() if name.endswith(".service")}
@@ -122,13 +126,14 @@ def test_every_pair_of_log_levels(rendered: Rendered) -> None:
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_secret(rendered: Rendered, kind: str) -> None:
     few = fleet({"same": {}, "rest": {"services": {"rest_api": False}}})
-    before = {secret: b"old" for secret in KINDS}
+    before = dict.fromkeys(KINDS, b"old")
     old, new = rendered.units(few, **before), rendered.units(few, **{**before, kind: b"new"})
     assert without_detail(announced(few, few, **{kind: b"new"})) == made(old, new)
 
 
 def test_the_hosts_domain(rendered: Rendered) -> None:
-    here, there = fleet({"same": {}, "disabled": {"enable": False}}), fleet({"same": {}, "disabled": {"enable": False}}, domain="example.net")
+    instances: Mapping[str, Mapping[str, Any]] = {"same": {}, "disabled": {"enable": False}}
+    here, there = fleet(instances), fleet(instances, domain="example.net")
     assert without_detail(announced(there, here)) == made(rendered.units(here), rendered.units(there)) != set()
 
 
@@ -150,7 +155,7 @@ def test_generations_of_a_secret(rendered: Rendered) -> None:
     listed = {**item.as_option(), "secrets": [*item.as_option()["secrets"], "supabase-same-jwt-previous"]}
     before = rendered.units(one)
     rendered.lab.put("same", listed)
-    after = {name: text for name, text in rendered.lab.evaluate(available())["system"]["units"].items() if name.endswith(".service")}
+    after = rendered.evaluated()
     tree = on_host(wanted(one), **{"secrets/supabase-same-jwt-previous.age": "x"})
     rotated = ObservedTree(tree.digests, {"same": listed}, tree.host)
     found = {str(change) for change in unit_changes(one, one.instances, wanted(one), rotated, active(one))}
@@ -184,7 +189,8 @@ def test_states(state: str, enabled: bool, expected: str, rebuild: bool) -> None
     """Also when no rebuild is due: a unit that somebody stopped is started."""
     one = fleet({"same": {"enable": enabled}})
     running = on_host(wanted(one)) if rebuild else None
-    found = unit_changes(one, one.instances, wanted(one), running, {"supabase-same.service": state, "supabase-same-rest.service": state})
+    units = dict.fromkeys(units_of(one.instances[0]), state)
+    found = unit_changes(one, one.instances, wanted(one), running, units)
     assert {change.verb for change in found} == ({expected} if expected else set())
 
 
@@ -250,5 +256,3 @@ def test_units_of_the_module_that_exist_are_those_we_announce() -> None:
     served = set(re.findall(r"^  (\w+) = \{[^}\n]*unit = ", services.read_text(), re.MULTILINE))
     (item,) = fleet({"same": {}}).instances
     assert {"rest" if "rest" in unit else "gateway" for unit in units_of(item)} == served
-
-

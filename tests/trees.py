@@ -26,7 +26,8 @@ def wanted(of: Host, *names: str, module: Mapping[str, bytes] = MODULE, secrets:
 
 def on_host(tree: Tree, *without: str, **more: str) -> ObservedTree:
     """A host that has these files, but for some, and more of a given digest."""
-    documents = {path: json.loads(content or b"") for path, content in tree.files.items() if path.startswith(("instances/", "host.json"))}
+    texts = {path: content or b"" for path, content in tree.files.items() if path.startswith(("instances/", "host.json"))}
+    documents = {path: json.loads(content) for path, content in texts.items()}
     present = {path: digest for path, digest in tree.digests().items() if path not in without}
     return ObservedTree(
         {**present, **more},

@@ -65,8 +65,8 @@ class SandboxServer:
     def running(self) -> bool:
         if not (self.place / "data/PG_VERSION").exists():
             return False
-        command = [self._entered / "pg_ctl", "status", "-D", self.place / "data"]
-        return subprocess.run(command, capture_output=True, **self._user()).returncode == 0
+        command = [str(self._entered / "pg_ctl"), "status", "-D", str(self.place / "data")]
+        return subprocess.run(command, capture_output=True, user=self._user, group=self._group).returncode == 0
 
     def exists(self) -> bool:
         return (self.place / "data/PG_VERSION").exists()
@@ -79,15 +79,15 @@ class SandboxServer:
             return
         self.place.mkdir(mode=0o700, parents=True, exist_ok=True)
         owner = self.place.stat()
-        if owner.st_uid not in (os.getuid(), self._uid()):
+        if owner.st_uid not in (os.getuid(), self._account.pw_uid):
             raise HostStop(f"{self.place} belongs to somebody else; remove it or set TMPDIR to another directory")
         if os.getuid() == 0:
             for part in (self.package, self.package.with_name(f"{self.package.name}.libs")):
                 shutil.copytree(part, self.place / part.name, dirs_exist_ok=True, symlinks=True)
-            os.chown(self.place, self._uid(), self._gid())
+            os.chown(self.place, self._account.pw_uid, self._account.pw_gid)
         if not self.exists():
             self._run("initdb", "-D", self.place / "data", "-U", "postgres", "-E", "UTF8", "--no-locale", "--auth=peer")
-        names = {"postgres", getpass.getuser(), pwd.getpwuid(self._uid()).pw_name}
+        names = {"postgres", getpass.getuser(), self._account.pw_name}
         self._write("pg_hba.conf", _HBA)
         self._write("pg_ident.conf", "".join(f"sandbox  {name}  postgres\n" for name in sorted(names)))
         self._write("postgresql.auto.conf", self._settings())
@@ -117,7 +117,7 @@ class SandboxServer:
     def _write(self, name: str, text: str) -> None:
         path = self.place / "data" / name
         files.write_atomic(path, text.encode(), mode=0o600)
-        os.chown(path, self._uid(), self._gid())
+        os.chown(path, self._account.pw_uid, self._account.pw_gid)
 
     def _run(self, program: str, *args: str | Path) -> None:
         done = subprocess.run(
@@ -128,7 +128,8 @@ class SandboxServer:
             text=True,
             cwd=self.place,
             start_new_session=True,
-            **self._user(),
+            user=self._user,
+            group=self._group,
         )
         if done.returncode != 0:
             raise HostStop(f"{program} failed: {done.stderr.strip()}; see {self.place / 'log'}")
@@ -138,11 +139,16 @@ class SandboxServer:
         """The programs where the server's user can enter."""
         return self.place / self.package.name / "pginstall/bin" if os.getuid() == 0 else self.programs
 
-    def _user(self) -> dict[str, int]:
-        return {"user": self._uid(), "group": self._gid()} if os.getuid() == 0 else {}
+    @property
+    def _account(self) -> pwd.struct_passwd:
+        """Whom the server runs as."""
+        return pwd.getpwnam("nobody") if os.getuid() == 0 else pwd.getpwuid(os.getuid())
 
-    def _uid(self) -> int:
-        return pwd.getpwnam("nobody").pw_uid if os.getuid() == 0 else os.getuid()
+    @property
+    def _user(self) -> int | None:
+        """The user to change to; only root can and must."""
+        return self._account.pw_uid if os.getuid() == 0 else None
 
-    def _gid(self) -> int:
-        return pwd.getpwnam("nobody").pw_gid if os.getuid() == 0 else os.getgid()
+    @property
+    def _group(self) -> int | None:
+        return self._account.pw_gid if os.getuid() == 0 else None

@@ -8,9 +8,9 @@ _ROOT = Path(__file__).parent.parent / "templates"
 
 @cache
 def module_files() -> dict[str, bytes]:
-    """The static part of the module tree: path to content."""
+    """The static part of the module tree: path to content. An editor's leftovers are none of it."""
     root = _ROOT / "modules/supabase"
-    return {path.name: path.read_bytes() for path in sorted(root.iterdir()) if path.is_file()}
+    return {path.name: path.read_bytes() for path in sorted([*root.glob("*.nix"), root / "numbers.json"])}
 
 
 @cache

@@ -1,6 +1,7 @@
 # Ask every gateway for its REST API with the service key: $1 seconds to wait for all to give the expected status, then
-# `NAME PORT SECRET STATUS` for each. Prints `health NAME STATUS` as seen, 000 when nothing answers. The keys go to curl
-# on its stdin.
+# `NAME PORT SECRET STATUS` for each. Status 406 asks for a schema that the API does not serve: it checks the key and
+# answers without a query, in 1 ms where the whole API takes 12. Prints `health NAME STATUS` as seen, 000 when nothing
+# answers. The keys go to curl on its stdin.
 set -u
 deadline=$(($(date +%s) + $1))
 shift
@@ -9,6 +10,7 @@ ask() {
     key=''
     if [ -r "$3" ]; then IFS= read -r key < "$3"; fi
     printf 'next\nhead\nurl = "http://127.0.0.1:%s/rest/v1/"\noutput = "/dev/null"\nheader = "apikey: %s"\nmax-time = 5\nnoproxy = "*"\n' "$2" "$key"
+    if [ "$4" = 406 ]; then printf 'header = "Accept-Profile: supabase-pulse"\n'; fi
     printf 'write-out = "health %s %%{http_code}\\n"\n' "$1"
     shift 4
   done
