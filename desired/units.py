@@ -78,7 +78,7 @@ def unit_changes(
     module = bool(before.host or before.instances) and before.revision().module != wanted.revision().module
     postgresql = _postgresql(host, before, module)
     after = ObservedTree({**before.digests, **wanted.digests()}, {**before.instances, **options}, host.option())
-    verb: Verb = "restart" if active.get("postgresql.service", "active") == "active" else "start"
+    verb: Verb = "restart" if active.get("postgresql.service") == "active" else "start"
     changes = [] if postgresql is None else [Change(None, verb, "postgresql.service", postgresql)]
     for name in sorted(after.instances):
         for kind, service in _SERVICES.items():

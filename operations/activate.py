@@ -148,6 +148,8 @@ def _plan(site: Site) -> Plan:
     probes = _serving(site, system, running)
     if not (rebuild or sql.changes or ready or units):
         probes = lightly(probes)  # nothing changes, and the databases were just seen to be as wanted
+        seen: dict[str, str] = site.fact(Health, probes=probes)
+        probes = probes if unhealthy(probes, seen) else ()
     answers = host.get_fact(Health, probes=probes, wait=ANSWER_SECONDS) if probes else {}
     return Plan(system, rebuild, sql, ready, units, unhealthy(probes, answers))
 

@@ -13,7 +13,7 @@ from desired.cluster_diff import SqlChange, difference
 from desired.cluster_state import Absent
 from desired.cluster_stream import needs_verifier, stream
 from desired.errors import HostStop
-from desired.sql_text import session, verifier_line, with_verifiers
+from desired.sql_text import verifier_line, with_verifiers
 from facts.postgresql import Cluster
 from facts.script import guarded
 from operations.site import Site
@@ -61,18 +61,14 @@ class Plan:
             yield StringCommand(self.session, _stdin=line + self.sql)
 
 
-def on_nixos(site: Site) -> str:
-    """The superuser session of a NixOS host: postgres enters by peer."""
-    return session(("runuser", "-u", "postgres", "--"), connection=("-p", str(site.host.data.postgresql_port)))
-
-
-def plan(site: Site, superuser: str | None = None, *, starting: bool = True) -> Plan:
+def plan(site: Site, superuser: str | None = None, *, starting: bool = True, again: bool = False) -> Plan:
     """What is to be changed; `superuser` is a session other than the NixOS host's.
 
-    `starting`: this run brings PostgreSQL first, so its absence is no mistake. Raises HostStop.
+    `starting`: this run brings PostgreSQL first, so its absence is no mistake. `again`: this run has changed the host since
+    it looked. Raises HostStop.
     """
-    superuser = superuser or on_nixos(site)
-    observed = host.get_fact(Cluster, session=superuser)
+    superuser = superuser or site.superuser
+    observed = host.get_fact(Cluster, session=superuser) if again else site.fact(Cluster, session=superuser)
     if isinstance(observed, Absent) and not starting:
         raise HostStop(f"PostgreSQL should run on this host but does not: {observed.reason}; see systemctl status postgresql")
     # What is switched off keeps its database as it is: its secrets are not decrypted on the host.
@@ -84,7 +80,7 @@ def apply(site: Site, otherwise: str = "") -> Iterator[StringCommand]:
     """The command that makes what now differs: after a rebuild, PostgreSQL may hold what nobody could see before."""
     paths = {item.name: f"/run/agenix/{item.secrets['dbverifier']}" for item in site.instances}
     try:
-        yield from plan(site).on_host(paths, otherwise)
+        yield from plan(site, again=True).on_host(paths, otherwise)
     except HostStop as stop:
         if not otherwise:
             raise

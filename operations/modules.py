@@ -24,7 +24,7 @@ from operations.stops import Commands, stops_host
 @stops_host
 def install(site: Site) -> Commands:
     """The module tree on the host is what the selected instances want. Changed files only, renamed into place one by one."""
-    found = host.get_fact(ModuleTree, module_dir=site.host.data.module_dir)
+    found = site.fact(ModuleTree, module_dir=site.host.data.module_dir)
     wanted = _wanted(site, found)
     for name in orphans(site.host, found.tree.instances):
         note(host, f"! {name}: on the host, but not in group_data; it is kept. To remove it: just supabase-delete {name}")

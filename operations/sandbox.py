@@ -39,7 +39,7 @@ def converge(site: Site) -> Commands:
         announce(host, [Change(None, "start", "PostgreSQL server")])
         note(host, "what its databases need shows once it runs")
         yield FunctionCommand(_do, (server.start,), {})
-    plan = databases.plan(site, superuser, starting=not server.exists())
+    plan = databases.plan(site, superuser, starting=not server.exists(), again=True)
     fresh = [] if server.exists() else [Change(None, "create", "PostgreSQL server")]
     announce(host, [*fresh, *plan.changes])
     if not fresh and not plan.changes:

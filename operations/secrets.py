@@ -18,6 +18,7 @@ from workstation import sandbox, slot_file
 @stops_host
 def ensure(site: Site) -> Commands:
     """Every secret of the selected instances exists, encrypted to the operators and the host."""
+    site.look()
     changes = [*_sandbox(site), *_slots(site), *site.secrets().changes]
     if not changes:
         host.noop("secrets are as wanted")

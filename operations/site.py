@@ -3,18 +3,31 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, TypeVar
 
-from pyinfra.context import host, state
+import gevent  # type: ignore[import-untyped]
+from gevent import Greenlet
+from pyinfra.api.facts import FactBase, get_fact
+from pyinfra.api.host import Host as PyinfraHost
+from pyinfra.api.state import State
+from pyinfra.context import ctx_host, ctx_state, state
 
 from desired.estate import Host
 from desired.host_state import HostState
 from desired.instance import Instance
+from desired.sql_text import session
 from desired.tree import Tree, wanted_tree
-from facts.health import Probe
+from facts.health import Health, Probe, lightly
 from facts.host_state import RunningSystem
+from facts.module_tree import ModuleTree
+from facts.postgresql import Cluster
 from workstation import sandbox
 from workstation.secret_store import SecretPlan, SecretStore
 from workstation.templates import module_files
+
+T = TypeVar("T")
+#: Whether while executing, the fact and its arguments.
+Question = tuple[bool, type[FactBase[Any]], tuple[tuple[str, Any], ...]]
 
 
 def project(system: str | None) -> Path:
@@ -30,7 +43,7 @@ class Site:
     only: str | None
     store: SecretStore
     _plans: dict[bool, SecretPlan] = field(default_factory=dict)
-    _systems: dict[bool, HostState] = field(default_factory=dict)
+    _asked: dict[Question, Greenlet] = field(default_factory=dict)
 
     @property
     def project(self) -> Path:
@@ -51,13 +64,34 @@ class Site:
             self._plans[phase] = self.store.plan(self.host, self.instances)
         return self._plans[phase]
 
+    def look(self) -> None:
+        """Ask the host everything that a run without changes needs, at once: it answers while the secrets are read."""
+        if self.host.data.system == "nixos":
+            self._ask(RunningSystem)
+            self._ask(ModuleTree, module_dir=self.host.data.module_dir)
+            self._ask(Cluster, session=self.superuser)
+            self._ask(Health, probes=lightly(self.probes()))
+
+    def fact(self, kind: type[FactBase[T]], **arguments: Any) -> T:
+        """A fact as of the start of planning or executing, before this run changes anything: asked once in each.
+        That nobody else has changed the host since is what the host lock's epoch proves."""
+        answer: T = self._ask(kind, **arguments).get()
+        return answer
+
     def system(self) -> HostState:
-        """What the host runs; read once while planning and once while executing, before this run activates anything.
-        That nobody else has changed it since is what the host lock's epoch proves."""
-        phase = bool(state.is_executing)
-        if phase not in self._systems:
-            self._systems[phase] = host.get_fact(RunningSystem)
-        return self._systems[phase]
+        """What the host ran before this run changed anything."""
+        return self.fact(RunningSystem)
+
+    @property
+    def superuser(self) -> str:
+        """The superuser session of a NixOS host: postgres enters by peer."""
+        return session(("runuser", "-u", "postgres", "--"), connection=("-p", str(self.host.data.postgresql_port)))
+
+    def _ask(self, kind: type[FactBase[Any]], **arguments: Any) -> Greenlet:
+        question = (bool(state.is_executing), kind, tuple(arguments.items()))
+        if question not in self._asked:
+            self._asked[question] = gevent.spawn(_answer, *_here(), kind, arguments)
+        return self._asked[question]
 
     def make_secrets(self) -> str | None:
         """Write what is missing; gives a line for the user, if there is something left to do by hand."""
@@ -80,6 +114,16 @@ class Site:
         """Instance to the sha256 of its SCRAM verifier; None while it is pending."""
         plan = self.secrets()
         return {item.name: plan.digest(item.secrets["dbverifier"]) for item in self.instances}
+
+
+def _here() -> tuple[State, PyinfraHost]:
+    """The run's state and the host at hand, which another greenlet does not inherit."""
+    return ctx_state.get(), ctx_host.get()  # type: ignore[no-untyped-call]
+
+
+def _answer(state: State, host: PyinfraHost, kind: type[FactBase[Any]], arguments: dict[str, Any]) -> Any:
+    with ctx_state.use(state), ctx_host.use(host):
+        return get_fact(state, host, kind, kwargs=arguments)
 
 
 def open_site(host: Host, only: str | None) -> Site | None:

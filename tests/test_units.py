@@ -49,7 +49,8 @@ def fleet(instances: Mapping[str, Mapping[str, Any]] = DEFAULTS, **data: Any) ->
 
 
 def active(*hosts: Host) -> dict[str, str]:
-    return {unit: "active" for of in hosts for item in of.instances if item.enable for unit in units_of(item)}
+    units = [unit for of in hosts for item in of.instances if item.enable for unit in units_of(item)]
+    return dict.fromkeys(["postgresql.service", *units], "active")
 
 
 def announced(now: Host, before: Host, **secrets: bytes) -> set[str]:
@@ -197,7 +198,7 @@ def test_states(state: str, enabled: bool, expected: str, rebuild: bool) -> None
 def test_a_bare_host() -> None:
     one = fleet({"same": {}})
     assert [str(change) for change in unit_changes(one, one.instances, wanted(one), NOTHING, {})] == [
-        "restart postgresql.service (access lines and sizes)",
+        "start postgresql.service (access lines and sizes)",
         "start supabase-same-rest.service",
         "start supabase-same.service",
     ]

@@ -15,7 +15,8 @@ def test_two_instances(lab: Lab, library: Library) -> None:
     system = result["system"]
     assert result["failed"] == []
     assert set(system["units"]) == {
-        f"supabase-{name}{unit}" for name in ("prod", "dev") for unit in (".service", "-rest.service", ".slice")
+        "supabase-way-back-boot.service",
+        *(f"supabase-{name}{unit}" for name in ("prod", "dev") for unit in (".service", "-rest.service", ".slice")),
     }
     assert {name: user["uid"] for name, user in system["users"].items()} == {
         "supabase-prod": 20000,
@@ -35,7 +36,7 @@ def test_two_instances(lab: Lab, library: Library) -> None:
 def test_every_unit_waits_for_its_database(lab: Lab, library: Library) -> None:
     """A first switch succeeds without a database, a reboot needs no run, a slow start is tried again for ever."""
     for name, unit in lab.evaluate(library)["system"]["units"].items():
-        if name.endswith(".service"):
+        if name.endswith(".service") and name != "supabase-way-back-boot.service":
             owner = name.split(".")[0].split("-")[1]
             assert section(unit, "ConditionPathExists") == [f"/var/lib/supabase/{owner}/database-ready"]
             assert section(unit, "Requires") == ["postgresql.target"]
@@ -177,7 +178,7 @@ def test_many_instances(tmp_path: Path, library: Library, count: int) -> None:
     assert result["failed"] == []
     uids = [user["uid"] for user in result["system"]["users"].values()]
     assert len(set(uids)) == len(uids) == 2 * count
-    assert len(result["system"]["units"]) == 3 * count
+    assert len(result["system"]["units"]) == 3 * count + 1  # and the host's own unit
     postgresql = result["system"]["postgresql"]
     assert postgresql["settings"]["max_connections"] == 45 * 100 + 20
     assert postgresql["settings"]["wal_level"] == "logical"
