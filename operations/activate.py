@@ -103,7 +103,7 @@ def _otherwise(plan: Plan, failure: str) -> str:
 
 def _health(state: State, host: Host, site: Site, plan: Plan) -> bool:
     """Every instance answers that answered before or is new; else the host returns."""
-    probes = tuple(probe for probe in site.probes() if probe[0] not in plan.before)
+    probes = tuple(probe for probe in site.probes() if probe.name not in plan.before)
     success, lines = run_on_new_connection(state, host, run_script("health", args=health_args(probes, _patience(site))))
     broken = unhealthy(probes, parse_health(lines))
     if success and not broken:
@@ -131,7 +131,7 @@ def _say(host: Host, command: StringCommand) -> None:
 
 def _still_unhealthy(state: State, host: Host, site: Site, plan: Plan) -> bool:
     """The wanted state is live; instances that were broken before and still are fail the run all the same."""
-    probes: tuple[Probe, ...] = tuple(probe for probe in site.probes() if probe[0] in plan.before)
+    probes = tuple(probe for probe in site.probes() if probe.name in plan.before)
     _, lines = run(host, run_script("health", args=health_args(probes, _patience(site))))
     answers = unhealthy(probes, parse_health(lines))
     return not answers or fail(state, host, f"unhealthy as before this run: {', '.join(sorted(answers))}")
@@ -161,12 +161,9 @@ def _serving(site: Site, system: HostState, running: ObservedTree | None) -> tup
     """
     if system.armed is not None or system.revision is None:
         return ()
-    wanted = tuple(probe for probe in site.probes() if probe[0] in system.revision.instances and probe[0] in system.ready)
+    known = system.revision.instances.keys() & system.ready
+    wanted = tuple(probe for probe in site.probes() if probe.name in known)
     if running is None:
         return wanted
-    options = {name: running.instances.get(name, {}) for name, *_ in wanted}
-    return tuple(
-        (name, option["port"], f"/run/agenix/{option['serviceKey']}", "200" if option["services"]["restApi"] else "404")
-        for name, option in options.items()
-        if option.get("enable")
-    )
+    options = {probe.name: running.instances.get(probe.name, {}) for probe in wanted}
+    return tuple(Probe.of(name, option) for name, option in options.items() if option.get("enable"))

@@ -104,11 +104,8 @@ class Site:
         return wanted_tree(self.host, self.instances, module_files(), self.secrets().ciphertext)
 
     def probes(self) -> tuple[Probe, ...]:
-        """What is asked of each enabled instance. Without a REST API its gateway answers 404, which proves it runs."""
-        return tuple(
-            (item.name, item.port, f"/run/agenix/{item.secrets['service']}", "200" if item.services["rest_api"] else "404")
-            for item in self.enabled
-        )
+        """What is asked of each enabled instance."""
+        return tuple(Probe.of(item.name, item.as_option()) for item in self.enabled)
 
     def verifier_digests(self) -> Mapping[str, str | None]:
         """Instance to the sha256 of its SCRAM verifier; None while it is pending."""
