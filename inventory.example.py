@@ -11,8 +11,6 @@ homelab = [
         "server.example.org",
         {
             "ssh_user": "root",
-            "ssh_known_hosts_file": "known_hosts",
-            "ssh_strict_host_key_checking": "yes",
             "ssh_paramiko_connect_kwargs": {"transport_factory": no_delay},
         },
     ),

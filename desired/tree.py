@@ -107,9 +107,3 @@ def difference(wanted: Tree, observed: ObservedTree, *, whole: bool) -> FileChan
         raise HostStop(f"{', '.join(foreign)}: not a file of the module; move it out of the module's directory")
     owner = {path: name for name, secrets in wanted.secrets.items() for path in instance_files(name, secrets)}
     return FileChanges(write, surplus if whole else (), frozenset(write) - observed.digests.keys(), owner)
-
-
-def orphans(host: Host, observed: Iterable[str]) -> tuple[str, ...]:
-    """Instances on the host that group_data no longer names."""
-    named = {instance.name for instance in host.instances}
-    return tuple(sorted(name for name in observed if name not in named))

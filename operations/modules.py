@@ -11,7 +11,8 @@ from pyinfra.context import host, state
 
 from desired.errors import HostStop
 from desired.host_state import check_targeted, rebuild_reasons, require_nixos
-from desired.tree import FileChanges, Tree, check_slots, difference, orphans
+from desired.orphans import orphans
+from desired.tree import FileChanges, Tree, check_slots, difference
 from facts.module_tree import FileContents, ModuleTree, TreeOnHost
 from facts.script import run_script
 from operations import databases, host_lock

@@ -8,6 +8,8 @@ from pyinfra.context import host
 
 from desired.changes import Change
 from desired.errors import Invalid, Mistake, Stop
+from desired.orphans import check_orphans
+from facts.module_tree import ModuleTree
 from operations.announce import announce, note
 from operations.site import Site
 from operations.stops import Commands, fail, stops_host
@@ -19,6 +21,8 @@ from workstation import sandbox, slot_file
 def ensure(site: Site) -> Commands:
     """Every secret of the selected instances exists, encrypted to the operators and the host."""
     site.look()
+    if site.host.data.system == "nixos":
+        check_orphans(site.host, site.fact(ModuleTree, module_dir=site.host.data.module_dir).tree.instances)
     changes = [*_sandbox(site), *_slots(site), *site.secrets().changes]
     if not changes:
         host.noop("secrets are as wanted")

@@ -6,6 +6,7 @@ asks this afterwards.
 """
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -15,8 +16,11 @@ from pathlib import Path
 def live(arguments: Sequence[str]) -> tuple[bool, str]:
     """Whether the wanted state is live on every host that `arguments` select, and one line that says why not."""
     pyinfra = Path(sys.executable).with_name("pyinfra")
-    command = [str(pyinfra), "--dry", "--json", "inventory.py", "deploy.py", *arguments]
-    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+    # With -y pyinfra plans nothing, and everything would look live.
+    asked = [argument for argument in arguments if argument not in ("-y", "--yes")]
+    command = [str(pyinfra), "--dry", "--json", "inventory.py", "deploy.py", *asked]
+    environment = {key: value for key, value in os.environ.items() if key != "PYINFRA_YES"}
+    done = subprocess.run(command, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True)
     if done.returncode != 0:
         return False, "not live: the check itself failed:\n" + done.stderr.strip()[-2000:]
     plan = json.loads(done.stdout)["plan"]

@@ -32,6 +32,8 @@ host   /^supabase_  +supabase_login  127.0.0.1/32   scram-sha-256
 host   /^supabase_  +supabase_login  ::1/128        scram-sha-256
 local  all          +supabase_login                 reject
 host   all          +supabase_login  all            reject
+local  replication  +supabase_login                 reject
+host   replication  +supabase_login  all            reject
 local  all          postgres                        peer map=superuser
 local  all          all                             trust
 host   all          all              127.0.0.1/32   scram-sha-256

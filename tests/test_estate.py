@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from desired import names
 from desired.errors import Invalid
 from desired.estate import validate
 from desired.model import HostData
@@ -17,7 +18,7 @@ NAME = (
     "the name of an instance must be a small letter followed by up to 12 small letters or digits: it becomes part of Unix users, "
     "units and database roles"
 )
-RESERVED = "no instance may have one of these names: admin, all, false, login, null, true"
+RESERVED = "no instance may have one of these names: " + ", ".join(sorted(names.RESERVED_INSTANCES))
 SECRET = (
     "must be the name of an agenix secret: up to 63 small letters, digits and -, the first a letter "
     "(the value itself never stands here: it is kept in secrets/NAME.age)"
@@ -314,7 +315,7 @@ def test_a_wrong_value_of_a_host(data: Any, line: str | None) -> None:
         ({"": {}}, f"instances = '': {NAME}"),
         ({5: {}}, f"instances = 5: {NAME}"),
         ({"prod\n": {}}, rf"instances = 'prod\n': {NAME}"),
-        *(({name: {}}, f"instances = '{name}': {RESERVED}") for name in ("true", "false", "null", "all", "login", "admin")),
+        *(({name: {}}, f"instances = '{name}': {RESERVED}") for name in sorted(names.RESERVED_INSTANCES)),
     ],
 )
 def test_a_wrong_dictionary_of_instances(instances: Any, line: str) -> None:

@@ -12,7 +12,9 @@ def test_tells_pending_from_live(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     clone = Clone(tmp_path / "clone")
     monkeypatch.chdir(clone.directory)
     try:
-        assert live([]) == (False, "not live: changes are pending on @local")
+        monkeypatch.setenv("PYINFRA_YES", "1")
+        for arguments in ([], ["-y"]):
+            assert live(arguments) == (False, "not live: changes are pending on @local")
         assert clone.pyinfra("-y").status == 0
         assert live([]) == (True, "the wanted state is live")
         assert live(["--limit", "nobody"]) == (False, "not live: no host was selected")

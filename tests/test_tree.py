@@ -4,8 +4,7 @@ import pytest
 
 from desired.errors import HostStop, SlotStop
 from desired.revision import sha256
-from desired.tree import ObservedTree, check_slots, difference, orphans
-from tests.estates import host
+from desired.tree import ObservedTree, check_slots, difference
 from tests.trees import MODULE, NOTHING, on_host, two, wanted
 from workstation.templates import module_files
 
@@ -124,9 +123,3 @@ def test_slots_that_disagree(there: ObservedTree, message: str) -> None:
     with pytest.raises(SlotStop) as caught:
         check_slots(HOST, there)
     assert str(caught.value).startswith(message)
-
-
-def test_orphans() -> None:
-    assert orphans(HOST, ["prod", "zoo", "old"]) == ("old", "zoo")
-    assert orphans(host({}), ["prod"]) == ("prod",)
-    assert orphans(HOST, []) == ()

@@ -4,11 +4,11 @@ As root, which PostgreSQL refuses, binaries and data live in one named temporary
 because a project under /root cannot be entered by others.
 """
 
-import getpass
 import hashlib
 import os
 import pwd
 import shutil
+import stat
 import subprocess
 import tempfile
 from dataclasses import dataclass
@@ -26,6 +26,8 @@ host   /^supabase_  +supabase_login  127.0.0.1/32   scram-sha-256
 host   /^supabase_  +supabase_login  ::1/128        scram-sha-256
 local  all          +supabase_login                 reject
 host   all          +supabase_login  all            reject
+local  replication  +supabase_login                 reject
+host   replication  +supabase_login  all            reject
 """
 
 
@@ -63,8 +65,9 @@ class SandboxServer:
         return ("-h", str(self.place), "-p", str(self.port), "-U", "postgres")
 
     def running(self) -> bool:
-        if not (self.place / "data/PG_VERSION").exists():
+        if not self.exists():
             return False
+        self._check_place()
         command = [str(self._entered / "pg_ctl"), "status", "-D", str(self.place / "data")]
         return subprocess.run(command, capture_output=True, user=self._user, group=self._group).returncode == 0
 
@@ -78,20 +81,24 @@ class SandboxServer:
         if self.running():
             return
         self.place.mkdir(mode=0o700, parents=True, exist_ok=True)
-        owner = self.place.stat()
-        if owner.st_uid not in (os.getuid(), self._account.pw_uid):
-            raise HostStop(f"{self.place} belongs to somebody else; remove it or set TMPDIR to another directory")
+        self._check_place()
         if os.getuid() == 0:
             for part in (self.package, self.package.with_name(f"{self.package.name}.libs")):
                 shutil.copytree(part, self.place / part.name, dirs_exist_ok=True, symlinks=True)
             os.chown(self.place, self._account.pw_uid, self._account.pw_gid)
         if not self.exists():
             self._run("initdb", "-D", self.place / "data", "-U", "postgres", "-E", "UTF8", "--no-locale", "--auth=peer")
-        names = {"postgres", getpass.getuser(), self._account.pw_name}
+        names = {"postgres", pwd.getpwuid(os.getuid()).pw_name, self._account.pw_name}
         self._write("pg_hba.conf", _HBA)
         self._write("pg_ident.conf", "".join(f"sandbox  {name}  postgres\n" for name in sorted(names)))
         self._write("postgresql.auto.conf", self._settings())
         self._run("pg_ctl", "start", "-w", "-s", "-D", self.place / "data", "-l", self.place / "log")
+
+    def _check_place(self) -> None:
+        """Nobody else may have made the directory whose programs are run."""
+        status = self.place.lstat()
+        if not stat.S_ISDIR(status.st_mode) or status.st_uid not in (os.getuid(), self._account.pw_uid):
+            raise HostStop(f"{self.place} belongs to somebody else; remove it or set TMPDIR to another directory")
 
     def stop(self) -> None:
         """End the server; open sessions are cut. Raises HostStop."""
@@ -102,7 +109,8 @@ class SandboxServer:
         """End the server and remove it with everything else of the sandbox. Raises HostStop."""
         self.stop()
         for place in (self.place, sandbox.directory()):
-            shutil.rmtree(place, ignore_errors=True)
+            if place.exists():
+                shutil.rmtree(place)
 
     def _settings(self) -> str:
         return (

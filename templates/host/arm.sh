@@ -8,7 +8,8 @@ unit=supabase-way-back
 exec 8>>/run/supabase-way-back.lock
 flock 8
 systemctl stop "$unit.timer" "$unit.service" 2>/dev/null || true
-if [ ! -e "$state/since" ]; then
+# After a restart no earlier run is at work: what runs now is what to return to.
+if [ ! -e "$state/since" ] || ! cmp -s "$state/boot" /proc/sys/kernel/random/boot_id; then
   rm -rf "$state"
   mkdir -p -m 0700 "$state"
   ln -s "$(readlink -f /run/current-system)" "$state/target"

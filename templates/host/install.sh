@@ -1,5 +1,6 @@
 # Bring files into the module tree $1: a base64 tar on stdin is unpacked beside it and renamed into place file by file;
-# $2... are files to remove. In a git work tree exactly our files are made visible to Nix (git add -N -f).
+# $2... are files to remove. In a git work tree exactly the files sent are made visible to Nix (git add -N -f), as the
+# directory's owner, whose index it is.
 set -eu
 dir=$1
 shift
@@ -13,10 +14,16 @@ base64 -d | tar -x -C "$staging" --no-same-owner --no-same-permissions
 chmod -R u=rwX,go=rX "$staging"
 chown -R "$owner" "$staging" "$dir/instances" "$dir/secrets"
 chown "$owner" "$dir"
-(cd "$staging" && find . -type f) | while IFS= read -r file; do mv -f "$staging/$file" "$dir/$file"; done
+sent=$(cd "$staging" && find . -type f)
+echo "$sent" | while IFS= read -r file; do [ -z "$file" ] || mv -f "$staging/$file" "$dir/$file"; done
 for file in "$@"; do rm -f "$dir/$file"; done
 sync -f "$dir"
-if git -C "$dir" rev-parse --is-inside-work-tree >/dev/null 2>&1; then
-  cd "$dir"
-  find . -path './.supabase-*' -prune -o -type f -print | git -c safe.directory='*' add -N -f --pathspec-from-file=- -- 
+cd "$dir"
+as_owner() {
+  if [ "$owner" = "$(id -u):$(id -g)" ]; then "$@"; else
+    setpriv --reuid="${owner%:*}" --regid="${owner#*:}" --clear-groups -- "$@"
+  fi
+}
+if command -v git >/dev/null && as_owner git rev-parse --is-inside-work-tree >/dev/null 2>&1; then
+  if [ -n "$sent" ]; then echo "$sent" | as_owner git add -N -f --pathspec-from-file=-; fi
 fi

@@ -19,7 +19,10 @@ restore_tree() {
     done
   fi
   (cd "$tree" && ours) | while IFS= read -r file; do
-    [ -e "$source/$file" ] || rm -f "$tree/$file"
+    [ -e "$source/$file" ] && continue
+    # A person may have put it there, and have no other copy.
+    mkdir -p -m 0700 "/var/lib/supabase/removed/$(dirname "$file")"
+    mv -f "$tree/$file" "/var/lib/supabase/removed/$file"
   done
   rm -rf "$tree"/.supabase-* "$tree"/*.supabase-new "$tree"/*/*.supabase-new
   [ -d "$source/" ] || rmdir "$tree/instances" "$tree/secrets" "$tree" 2>/dev/null

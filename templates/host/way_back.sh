@@ -28,7 +28,8 @@ fi
 # The run that armed has lost the host: its next step sees another epoch, and the next run need not wait for it.
 printf '%s\n' "$(($(cat "$base/epoch") + 1))" > "$base/epoch.new"
 mv -f "$base/epoch.new" "$base/epoch"
-flock -n 9 || kill "$(cat /run/supabase-host.pid)"
+# Nobody else may write the tree meanwhile.
+flock -n 9 || { kill "$(cat /run/supabase-host.pid)"; flock -w 60 9; }
 systemctl stop nixos-rebuild-switch-to-configuration.service 2>/dev/null
 restore_tree "$(cat "$state/tree")" "$target"
 if [ -e "$state/default" ]; then

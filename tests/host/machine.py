@@ -17,7 +17,7 @@ from .guest import Guest
 SNAPSHOT = r"""
 for tree; do [ -e "$tree" ] || [ -L "$tree" ] || continue; find "$tree" -printf '%p\t%y %#m %U:%G %l\0'; done
 printf '\0\n\0'
-for tree; do [ -e "$tree" ] || continue; find "$tree" -type f -print0; done | xargs -0 -r sha256sum -z
+for tree; do [ -e "$tree" ] || continue; find "$tree" -type f -print0; done | xargs -0 -r sha256sum -z || true
 """
 # ends sshd's sessions, and waits until the peers have acknowledged the end
 HANG_UP = r"""
@@ -123,7 +123,8 @@ class Machine:
         found = dict(entry.split("\t", 1) for entry in stats.split("\0") if entry)
         for entry in filter(None, sums.split("\0")):
             digest, path = entry.split("  ", 1)
-            found[path] += digest
+            if path in found:  # a file may come or go while they are listed
+                found[path] += digest
         return found
 
     def wait_running(self, timeout: float = 60, degraded: bool = False) -> None:

@@ -189,12 +189,14 @@ def test_postgresql(lab: Lab, library: Library) -> None:
     """Our lines come first, and end with a refusal of our own logins only."""
     postgresql = lab.evaluate(library)["system"]["postgresql"]
     lines = [line.split() for line in postgresql["authentication"].splitlines() if line]
-    assert lines[:5] == [
+    assert lines[:7] == [
         ["local", "/^supabase_", "+supabase_login", "peer", "map=supabase"],
         ["host", "/^supabase_", "+supabase_login", "127.0.0.1/32", "scram-sha-256"],
         ["host", "/^supabase_", "+supabase_login", "::1/128", "scram-sha-256"],
         ["local", "all", "+supabase_login", "reject"],
         ["host", "all", "+supabase_login", "all", "reject"],
+        ["local", "replication", "+supabase_login", "reject"],
+        ["host", "replication", "+supabase_login", "all", "reject"],
     ]
     assert [line.split()[1:] for line in postgresql["identMap"].splitlines()] == [
         ["/^supabase-([a-z0-9]+)-auth$", "supabase_\\1_auth"],

@@ -4,7 +4,10 @@ rec {
   # them), PostgreSQL roles and replication slots (no dash).
   pattern = "[a-z][a-z0-9]{0,12}";
   # Read as values on a command line; the last two would make owners called supabase_admin and supabase_login.
-  instances = [ "true" "false" "null" "all" "admin" "login" ];
+  # build to returned: what stands beside the instances' directories in /var/lib/supabase; then parts of the revision.
+  instances = [
+    "true" "false" "null" "all" "admin" "login" "build" "confirmed" "epoch" "returned" "cluster" "module"
+  ];
   valid = name: builtins.match pattern name != null && !builtins.elem name instances;
 
   # Roles that exist once per cluster.

@@ -23,6 +23,8 @@ in
     host   /^supabase_  +supabase_login  ::1/128        scram-sha-256
     local  all          +supabase_login                 reject
     host   all          +supabase_login  all            reject
+    local  replication  +supabase_login                 reject
+    host   replication  +supabase_login  all            reject
   '';
   identMap = lib.concatLines (lib.mapAttrsToList
     (service: { login, ... }: "supabase  /^supabase-([a-z0-9]+)-${service}$  supabase_\\1${login}")
