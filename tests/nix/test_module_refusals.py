@@ -150,4 +150,5 @@ def test_same_names_are_taken_for_the_run_and_for_nix() -> None:
         for role in names.SHARED_ROLES
         if role.startswith("supabase_") and names.INSTANCE.fullmatch(role.removeprefix("supabase_"))
     }
-    assert set(taken["instances"]) == {"true", "false", "null", "all"} | derived
+    assert set(taken["instances"]) == names.RESERVED_INSTANCES
+    assert derived <= names.RESERVED_INSTANCES

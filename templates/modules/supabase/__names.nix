@@ -3,8 +3,8 @@ rec {
   # An instance's name becomes part of Unix users (31 characters), slices and units (a dash nests and confuses
   # them), PostgreSQL roles and replication slots (no dash).
   pattern = "[a-z][a-z0-9]{0,12}";
-  # Read as values on a command line; the last two would make owners called supabase_admin and supabase_login.
-  # build to returned: what stands beside the instances' directories in /var/lib/supabase; then parts of the revision.
+  # The first four are read as values on a command line; admin and login would make owners called supabase_admin and
+  # supabase_login; build to returned: what stands beside the instances' directories in /var/lib/supabase; then parts of the revision.
   instances = [
     "true" "false" "null" "all" "admin" "login" "build" "confirmed" "epoch" "returned" "cluster" "module"
   ];
