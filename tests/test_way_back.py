@@ -93,7 +93,7 @@ FAULTS = {
     "gateway's port is taken": Fault(
         "",
         25,
-        ("health: dev answers HTTP 404", "supabase-dev.service is", "Address already in use", RETURNED + "health was not seen"),
+        ("health: dev answers HTTP 000", "supabase-dev.service is", "Address already in use", RETURNED + "health was not seen"),
         prepare="systemd-run --unit=squatter --collect caddy respond --listen 127.0.0.1:8099 --status 404",
         dev={"port": 8099},
     ),
