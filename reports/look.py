@@ -1,0 +1,71 @@
+"""One look at a host: one connection, one command."""
+
+from typing import Any
+
+import gevent  # type: ignore[import-untyped]
+from pyinfra.api.arguments import pop_global_arguments
+from pyinfra.api.exceptions import ConnectError
+from pyinfra.api.host import Host
+from pyinfra.api.state import State
+
+from desired.errors import HostStop, Stop
+from desired.host_status import Answer
+from desired.sql_text import session
+from facts.health import Health
+from facts.host_state import RunningSystem
+from facts.module_tree import ModuleTree
+from facts.postgresql import Cluster
+from facts.together import Question, answers, together
+from facts.usage import InUse
+from operations.activate import SOURCE
+from operations.connection import notice_silence, run, transport
+from operations.site import Site
+from reports.pending import LookedAt
+from workstation.sandbox_server import SandboxServer
+
+#: After so many seconds a host counts as one that does not answer. It gives up on a service after 5, on PostgreSQL after 10.
+ANSWER_SECONDS = 60
+
+
+def look(state: State, host: Host, site: Site) -> LookedAt | str:
+    """The host with all it has told; or why it is not known how it stands."""
+    asked = _questions(site)
+    try:
+        with gevent.Timeout(ANSWER_SECONDS, HostStop(f"no answer within {ANSWER_SECONDS} seconds")):
+            host.connect(show_errors=False, raise_exceptions=True)
+            if (connection := transport(host)) is not None:
+                notice_silence(connection)
+            # `_sudo` and the like, as an operation would have them
+            host.current_op_global_arguments = pop_global_arguments(state, host, {})[0]
+            success, output = run(host, together(asked))
+        if not success:
+            return "; ".join(output)[-300:] or "the command ended with an error"
+        found = answers(asked, output)
+    except ConnectError as error:
+        return str(error)
+    except Stop as stop:
+        return str(stop)
+    keys = [(question.kind, question.arguments.get("module_dir", "")) for question in asked]
+    return LookedAt(site.host, site.only, site.store, told=dict(zip(keys, found, strict=True)))
+
+
+def answer(site: LookedAt) -> Answer:
+    """What it told, in the words of `desired`."""
+    told: dict[type[Any], Any] = {kind: value for (kind, place), value in site.told.items() if place != SOURCE}
+    return Answer(told.get(RunningSystem), told[ModuleTree].tree, told[Cluster], told.get(Health, {}), told[InUse])
+
+
+def _questions(site: Site) -> tuple[Question, ...]:
+    data = site.host.data
+    nixos = data.system == "nixos"
+    superuser, secrets = site.superuser, tuple(name for item in site.enabled for name in item.secrets.values())
+    if not nixos:
+        server = SandboxServer(data.postgresql_port, 0)
+        superuser, secrets = session(psql=str(server.programs / "psql"), connection=server.connection), ()
+    everywhere = (
+        Question(ModuleTree, {"module_dir": data.module_dir}),
+        Question(Cluster, {"session": superuser, "databases": site.databases}),
+        Question(InUse, {"session": superuser, "secrets": secrets}),
+    )
+    running = (Question(RunningSystem), Question(ModuleTree, {"module_dir": SOURCE}), Question(Health, {"probes": site.probes()}))
+    return (*everywhere, *(running if nixos else ()))
