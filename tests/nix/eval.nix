@@ -8,7 +8,7 @@ let
   lib' = import lib;
   pkgs = import ./pkgs.nix { inherit programs; };
   inherit (lib'.evalModules {
-    modules = [ ./stubs.nix { _module.args.pkgs = pkgs; } configuration ]
+    modules = [ ./stubs.nix ./edge-stubs.nix { _module.args.pkgs = pkgs; } configuration ]
       ++ modules
       ++ (if agenix == null then [ ] else [ agenix { age.identityPaths = [ identity ]; } ]);
   }) config;
@@ -24,11 +24,18 @@ in
     else {
       units = import ./units.nix { lib = lib'; inherit pkgs; } config.systemd;
       users = lib'.mapAttrs (_: u: { inherit (u) name uid group isSystemUser; }) config.users.users;
+      containers = config.virtualisation.oci-containers.containers;
       groups = lib'.mapAttrs (_: g: g.gid) config.users.groups;
       tmpfiles = config.systemd.tmpfiles.rules;
       etc = lib'.mapAttrs (_: e: "${e.source}") config.environment.etc;
       revision = config.environment.etc."supabase/revision".text or null;
       postgresql = { inherit (config.services.postgresql) enable settings authentication identMap; };
+      edge = {
+        inherit (config.services) caddy nginx;
+        inherit (config.security) acme;
+        inherit (config.networking) firewall;
+        gateway = config.media.gateway.services or null;
+      };
       age = if agenix == null then null else lib'.mapAttrs (_: s: { file = "${s.file}"; inherit (s) path mode owner; }) config.age.secrets;
     };
 }

@@ -17,7 +17,19 @@ MODULE = REPOSITORY / "templates/modules/supabase"
 MINI = REPOSITORY / "tests/host/mini"
 
 #: Debian keeps nginx where only root's PATH leads.
-SEARCH = os.environ.get("PATH", "/usr/bin:/bin") + ":/usr/local/bin:/usr/sbin"
+SEARCH = os.environ.get("PATH", "/usr/bin:/bin") + ":/usr/local/bin:/usr/sbin:/lib/systemd"
+
+#: The programs the units name, by package.
+PROGRAMS = {
+    "age": "bin/age",
+    "gotrue-supabase": "bin/auth",
+    "imgproxy": "bin/imgproxy",
+    "iproute2": "bin/ip",
+    "nginx": "bin/nginx",
+    "podman": "bin/podman",
+    "postgrest": "bin/postgrest",
+    "systemd": "lib/systemd/systemd-socket-proxyd",
+}
 
 Json = dict[str, Any]
 
@@ -68,22 +80,54 @@ def needs(*programs: str) -> None:
         give_up(f"needs {', '.join(missing)}")
 
 
-def instance(name: str, slot: int, **changes: Any) -> Json:
+#: What each profile adds to the one before: services, and the kinds of secrets these need.
+PROFILES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+    "api": (("restApi",), ("anon", "db", "dbverifier", "jwt", "service")),
+    "app": (("auth", "imgproxy", "storage"), ("s3",)),
+    "full": (("meta", "realtime", "studio"), ("dashboard", "meta", "realtime")),
+}
+LIMITS = {"api": (512, 256), "app": (1024, 512), "full": (2048, 1024)}
+
+
+def instance(name: str, slot: int, profile: str = "api", **changes: Any) -> Json:
     """The content of instances/<name>.json with every default, changed at the top level."""
-    secrets = {kind: f"supabase-{name}-{kind}" for kind in ("anon", "db", "dbverifier", "jwt", "service")}
+    smaller = list(PROFILES)[: list(PROFILES).index(profile) + 1]
+    kinds = [kind for each in smaller for kind in PROFILES[each][1]]
+    on = {service for each in smaller for service in PROFILES[each][0]}
+    memory, tasks = LIMITS[profile]
     return {
-        "anonKey": secrets["anon"],
+        "anonKey": f"supabase-{name}-anon",
+        "auth": {
+            "autoconfirm": False,
+            "databaseSocket": True,
+            "disableSignup": False,
+            "jwtExpiry": 3600,
+            "redirectUrls": [],
+            "siteUrl": None,
+        },
         "database": {"createDatabase": True, "name": f"supabase_{name}", "user": f"supabase_{name}"},
-        "databaseUrl": secrets["db"],
+        "databaseUrl": f"supabase-{name}-db",
         "enable": True,
-        "jwtSecret": secrets["jwt"],
+        "environment": {},
+        "jwtSecret": f"supabase-{name}-jwt",
+        "limits": {"memory": memory, "tasks": tasks},
         "logLevel": "info",
         "port": 8000 + slot,
-        "secrets": sorted(secrets.values()),
-        "serviceKey": secrets["service"],
-        "services": {"auth": True, "realtime": True, "restApi": True, "storage": True},
+        "profile": profile,
+        "realtime": {"maxConcurrentUsers": 200, "superuser": False},
+        "secretEnvironment": {},
+        "secrets": sorted(f"supabase-{name}-{kind}" for kind in kinds),
+        "serviceKey": f"supabase-{name}-service",
+        "services": {service: service in on for added, _ in PROFILES.values() for service in added},
         "slot": slot,
-        "storage": {"bucket": "supabase-storage", "enable": True},
+        "smtp": None,
+        "storage": {
+            "backend": "file",
+            "bucket": "supabase-storage",
+            "enable": "storage" in on,
+            "fileSizeLimit": 52428800,
+            "s3": None,
+        },
         "subdomain": f"supabase-{name}",
     } | changes
 
@@ -103,17 +147,18 @@ class Lab:
             if file.is_file():
                 shutil.copy(file, self.tree)
         programs = self.directory / "programs"
-        for package, program in (("nginx", "nginx"), ("postgrest", "postgrest"), ("age", "age")):
-            (programs / package / "bin").mkdir(parents=True)
+        for package, program in PROGRAMS.items():
+            path = programs / package / program
+            path.parent.mkdir(parents=True)
             # A program that is not here is only named, never run.
-            (programs / package / "bin" / program).symlink_to(shutil.which(program, path=SEARCH) or "/bin/true")
+            path.symlink_to(shutil.which(path.name, path=SEARCH) or "/bin/true")
         for package in ("coreutils", "bash"):
             (programs / package).mkdir()
             (programs / package / "bin").symlink_to("/bin")
 
     def host(self, **values: Any) -> None:
         """Writes host.json."""
-        self._write("host.json", {"capacity": 10, "domain": "example.org"} | values)
+        self._write("host.json", {"capacity": 10, "domain": "example.org", "edge": "none"} | values)
 
     def put(self, name: str, content: Mapping[str, Any], secrets: Iterable[str] | None = None) -> None:
         """Writes an instance file and, by default, a file for each of its secrets."""

@@ -10,6 +10,11 @@ rec {
   postgrest = package "postgrest" { };
   postgresql = package "postgresql" { version = "17.10"; };
   postgresql_15 = package "postgresql" { version = "15.18"; };
+  gotrue-supabase = package "gotrue-supabase" { };
+  imgproxy = package "imgproxy" { };
+  iproute2 = package "iproute2" { };
+  podman = package "podman" { };
+  systemd = package "systemd" { };
   mount = package "mount" { };
   gnugrep = package "gnugrep" { };
   writeText = builtins.toFile;

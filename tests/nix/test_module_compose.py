@@ -19,13 +19,23 @@ Compose = Callable[[str], "subprocess.CompletedProcess[str]"]
 @pytest.fixture
 def composed(lab: Lab, tmp_path: Path) -> Compose:
     """Runs a unit's composer with /run moved below the test's directory and its user exchanged for this one."""
-    prod = instance("prod", 0)
-    prod["secrets"] += ["supabase-prod-jwt-next", "supabase-prod-jwt-previous", "supabase-prod-anon-previous"]
+    prod = instance(
+        "prod",
+        0,
+        "app",
+        auth=instance("prod", 0)["auth"] | {"databaseSocket": False},
+        smtp={"host": "mail.example.org", "user": "me", "sender": "me@example.org"},
+        secretEnvironment={"auth": "supabase-prod-env"},
+    )
+    more = ("jwt-next", "jwt-previous", "anon-previous", "authdb", "env", "smtp")
+    prod["secrets"] += [f"supabase-prod-{kind}" for kind in more]
     lab.put("prod", prod)
     agenix = tmp_path / "run/agenix"
     agenix.mkdir(parents=True)
     for secret in prod["secrets"]:
         (agenix / secret).write_text(f"value.of-{secret}-long_enough_for_hs256\n")
+    (agenix / "supabase-prod-smtp").write_text('a $b "c" \\d #e\n')
+    (agenix / "supabase-prod-env").write_text("# mine\nGOTRUE_EXTERNAL_GITHUB_SECRET=a\nGOTRUE_SMTP_PASS=b\n")
     units = lab.evaluate(available())["system"]["units"]
 
     def compose(service: str) -> "subprocess.CompletedProcess[str]":
@@ -58,6 +68,38 @@ def test_key_set(composed: Compose, tmp_path: Path) -> None:
         token = jwt.encode({"role": "anon"}, secret, "HS256", {"kid": kid})
         assert jwt.decode(token, jwt.PyJWK(key).key, ["HS256"]) == {"role": "anon"}
     assert [p.name for p in path.parent.parent.iterdir()] == ["rest"], "nothing temporary is left"
+
+
+def test_environment_of_auth(composed: Compose, tmp_path: Path) -> None:
+    """Its keys, of which the current one signs; passwords to the letter; the administrator's lines last, so that they win."""
+    ran = composed("auth")
+    assert (ran.returncode, ran.stdout, ran.stderr) == (0, "", "")
+    path = tmp_path / "run/supabase/prod/auth/10-supabase.env"
+    assert path.stat().st_mode & 0o777 == 0o400
+    lines = path.read_text().splitlines()
+    assert lines[-3:] == ["# mine", "GOTRUE_EXTERNAL_GITHUB_SECRET=a", "GOTRUE_SMTP_PASS=b"]
+    quoted = dict(line.split("=", 1) for line in lines[:-3])
+    assert all(value[0] == value[-1] == "'" and "'" not in value[1:-1] for value in quoted.values())
+    found = {key: value[1:-1] for key, value in quoted.items()}
+    assert found.keys() == {"GOTRUE_DB_DATABASE_URL", "GOTRUE_JWT_KEYS", "GOTRUE_JWT_SECRET", "GOTRUE_SMTP_PASS"}
+    assert found["GOTRUE_JWT_SECRET"] == "value.of-supabase-prod-jwt-long_enough_for_hs256"
+    assert found["GOTRUE_SMTP_PASS"] == 'a $b "c" \\d #e'
+    assert found["GOTRUE_DB_DATABASE_URL"] == "value.of-supabase-prod-authdb-long_enough_for_hs256"
+    keys = json.loads(found["GOTRUE_JWT_KEYS"])
+    assert [key["key_ops"] for key in keys] == [["sign", "verify"], ["verify"], ["verify"]]
+    assert composed("rest").returncode == 0
+    rest = json.loads((tmp_path / "run/supabase/prod/rest/jwks.json").read_text())["keys"]
+    assert [key | {"key_ops": ["verify"]} for key in keys] == rest
+
+
+@pytest.mark.parametrize("password", ["it's", "ends\\"])
+def test_a_password_auth_could_not_read(composed: Compose, tmp_path: Path, password: str) -> None:
+    """Is refused, and not shown."""
+    (tmp_path / "run/agenix/supabase-prod-smtp").write_text(password)
+    ran = composed("auth")
+    assert ran.returncode == 1
+    assert "supabase-prod-smtp: holds a single quote or ends in a backslash" in ran.stderr
+    assert password not in ran.stderr
 
 
 def test_key_list(composed: Compose, tmp_path: Path) -> None:

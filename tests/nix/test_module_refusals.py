@@ -3,6 +3,7 @@
 import json
 import subprocess
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -11,10 +12,10 @@ from tests.nix.evaluation import MODULE, EvaluationError, Lab, Library, instance
 
 
 def nix(text: str) -> Callable[[Lab], str]:
-    return lambda _: f"{{ constellation.supabase = {{ {text} }}; }}"
+    return lambda _: f"{{ lib, ... }}: {{ constellation.supabase = {{ {text} }}; }}"
 
 
-def put(name: str, slot: int, **changes: object) -> Callable[[Lab], str]:
+def put(name: str, slot: int, **changes: Any) -> Callable[[Lab], str]:
     def change(lab: Lab) -> str:
         lab.put(name, instance(name, slot, **changes))
         return "{ }"
@@ -58,8 +59,63 @@ ASSERTED: dict[str, tuple[Callable[[Lab], str], list[str]]] = {
     "reserved role": (nix('instances.dev.database.user = "anon";'), [f"{AT}.dev.database.user: anon is a reserved role"]),
     "PostgreSQL's role": (nix('instances.dev.database.user = "pg_monitor";'), ["pg_monitor is a reserved role"]),
     "storage twice": (
-        nix("instances.dev.storage.enable = false;"),
-        [f"{AT}.dev: storage.enable is false and services.storage true"],
+        nix("instances.dev.storage.enable = true;"),
+        [f"{AT}.dev: storage.enable is true and services.storage false", "one switch"],
+    ),
+    "Studio without meta": (
+        put("dev", 1, services=instance("dev", 1)["services"] | {"studio": True}, dashboardPassword="/run/a"),
+        [f"{AT}.dev.services.studio", "works through meta", "switch services.meta on"],
+    ),
+    "imgproxy without storage": (
+        put("dev", 1, services=instance("dev", 1)["services"] | {"imgproxy": True}),
+        [f"{AT}.dev.services.imgproxy", "files of storage", "leave this unset"],
+    ),
+    "object store without address": (
+        nix("""instances.dev = { storage.enable = lib.mkForce true; services.storage = true; storage.backend = "s3";
+            s3Key = "/run/a"; s3BackendKey = "/run/b"; };"""),
+        [f"{AT}.dev.storage.s3", "set endpoint, region and bucket"],
+    ),
+    "images of an object store": (
+        nix("""instances.dev = { storage.enable = lib.mkForce true; services = { storage = true; imgproxy = true; };
+            storage.backend = "s3"; storage.s3 = { endpoint = "https://s3.example.org"; region = "eu"; bucket = "files"; };
+            s3Key = "/run/a"; s3BackendKey = "/run/b"; };"""),
+        [f"{AT}.dev.services.imgproxy", "with backend file"],
+    ),
+    "variables of no service": (
+        nix('instances.dev.environment.rest.PGRST_DB_MAX_ROWS = "5";'),
+        [f"{AT}.dev.environment.rest: there is no such service", "auth, imgproxy, meta, realtime, restApi, storage, studio"],
+    ),
+    "variables of a service that is off": (
+        nix('instances.dev.environment.auth.GOTRUE_SMS_AUTOCONFIRM = "true";'),
+        [f"{AT}.dev.environment.auth: the service is off", "switch services.auth on"],
+    ),
+    "secret variables of a service that is off": (
+        nix('instances.dev.secretEnvironment.auth = "/run/a";'),
+        [f"{AT}.dev.secretEnvironment.auth: the service is off"],
+    ),
+    "password of the mail server": (
+        nix("""instances.dev = { services.auth = true;
+            smtp = { host = "mail.example.org"; user = "me"; sender = "me@example.org"; }; };"""),
+        [f"{AT}.dev: ", "/secrets/supabase-dev-smtp.age is missing", "yours to give", "just supabase-adopt dev"],
+    ),
+    "variables that nobody encrypted": (
+        nix('instances.dev.secretEnvironment.restApi = "mine";'),
+        [f"{AT}.dev: ", "/secrets/mine.age is missing", "yours to give"],
+    ),
+    "secret variables of another": (
+        nix('instances.dev.secretEnvironment.restApi = "supabase-prod-jwt";'),
+        ["secret supabase-prod-jwt", f"{AT}.dev and {AT}.prod"],
+    ),
+    "more memory than the host's": (
+        nix("hostMemory = 1000;"),
+        ["constellation.supabase.hostMemory: ", "1024 MiB together", "gives them 1000", "lower limits.memory"],
+    ),
+    "containers by docker": (
+        lambda lab: (
+            put("dev", 1, services=instance("dev", 1)["services"] | {"meta": True}, metaKey="/run/a")(lab)
+            and '{ virtualisation.oci-containers.backend = "docker"; }'
+        ),
+        ["virtualisation.oci-containers.backend", "need podman"],
     ),
     "missing secret": (
         without("supabase-dev-jwt"),
@@ -120,6 +176,13 @@ TYPED = {
     "secret name": ('instances.prod.jwtSecret = "../jwt";', "instances.prod.jwtSecret"),
     "capacity": ("capacity = 0;", "constellation.supabase.capacity"),
     "unknown option": ("instances.prod.sevices.auth = true;", "instances.prod.sevices"),
+    "profile": ('instances.prod.profile = "small";', "instances.prod.profile"),
+    "memory": ("instances.prod.limits.memory = 0;", "instances.prod.limits.memory"),
+    "site": ('instances.prod.auth.siteUrl = "app.example.org";', "instances.prod.auth.siteUrl"),
+    "two addresses in one": ('instances.prod.auth.redirectUrls = [ "https://a,https://b" ];', "instances.prod.auth.redirectUrls"),
+    "mail without a sender": ('instances.prod.smtp.host = "mail.example.org";', "instances.prod.smtp.sender"),
+    "sender": ('instances.prod.smtp = { host = "m"; sender = "me"; };', "instances.prod.smtp.sender"),
+    "edge": ('edge = "apache";', "constellation.supabase.edge"),
     "boolean": ('instances.prod.enable = "yes";', "instances.prod.enable"),
 }
 

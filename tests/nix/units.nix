@@ -13,14 +13,20 @@ let
   unit = name: u: "[Unit]\n" + lines (present {
     Description = u.description;
     After = toString u.after;
+    Before = toString u.before;
+    Conflicts = toString u.conflicts;
     Requires = toString u.requires;
     Wants = toString u.wants;
     PartOf = toString u.partOf;
   } // u.unitConfig // triggers name "Restart" u.restartTriggers // triggers name "Reload" u.reloadTriggers);
   install = u: lib.optionalString (u.wantedBy != [ ]) "\n[Install]\nWantedBy=${toString u.wantedBy}\n";
   environment = u: lib.concatStrings (lib.mapAttrsToList (k: v: "Environment=${builtins.toJSON "${k}=${toString v}"}\n") u.environment);
+  flags = u: lib.optionalString (!u.restartIfChanged) "X-RestartIfChanged=false\n"
+    + lib.optionalString (!u.stopIfChanged) "X-StopIfChanged=false\n";
 in
 lib.mapAttrs' (name: u: lib.nameValuePair "${name}.service"
-  "${unit name u}\n[Service]\n${environment u}${lines u.serviceConfig}${install u}") systemd.services
+  "${unit name u}\n[Service]\n${environment u}${flags u}${lines u.serviceConfig}${install u}") systemd.services
+// lib.mapAttrs' (name: u: lib.nameValuePair "${name}.socket"
+  "${unit name u}\n[Socket]\n${lines ({ ListenStream = u.listenStreams; } // u.socketConfig)}${install u}") systemd.sockets
 // lib.mapAttrs' (name: u: lib.nameValuePair "${name}.slice"
   "${unit name u}\n[Slice]\n${lines u.sliceConfig}${install u}") systemd.slices

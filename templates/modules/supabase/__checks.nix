@@ -22,9 +22,25 @@ let
     (builtins.groupBy (claim: builtins.unsafeDiscardStringContext (toString claim.value)) claims);
   claim = of: each (instance: map (value: { owner = at instance; inherit value; }) (of instance));
 
-  # What services.<option> names, then whatever else the instance lists.
-  references = instance: let named = [ instance.jwtSecret instance.anonKey instance.serviceKey instance.databaseUrl ];
-  in named ++ builtins.filter (s: !builtins.elem s named) (lib.unique instance.secrets);
+  # What the services need, then whatever else the instance lists.
+  references = instance: let needed = import ./__secrets-of.nix { inherit lib; settings = instance; };
+  in needed ++ lib.subtractLists needed (lib.unique instance.secrets);
+  # What only a person can give.
+  given = instance: [ instance.smtpPassword instance.s3BackendKey ] ++ builtins.attrValues instance.secretEnvironment;
+  missing = instance: s: "${at instance}: ${toString (secret.file s)} is missing: " + (
+    if builtins.elem s (given instance)
+    then "it is yours to give: encrypt it with agenix or age, then `just supabase-adopt ${instance.name}`"
+    else "run pyinfra, which makes and sends it (`just supabase-adopt` if you encrypted it yourself)"
+  ) + "; in a git flake also `git add -N -f` it";
+
+  # Variables for services that do not exist or do not run.
+  variables = instance: field: lib.mapAttrsToList
+    (service: _: refuse (!(instance.services.${service} or false)) ("${at instance}.${field}.${service}: " + (
+      if instance.services ? ${service}
+      then "the service is off: switch services.${service} on, or remove this"
+      else "there is no such service: choose one of ${lib.concatStringsSep ", " (builtins.attrNames instance.services)}"
+    )))
+    instance.${field};
   # The owner is among them, as the login of service meta.
   logins = instance:
     map (service: "supabase_${instance.name}${service.login}") (builtins.filter (service: service ? login) services)
@@ -33,6 +49,9 @@ let
   internalEnd = numbers.base + numbers.span * numbers.slots - 1;
   count = builtins.length (builtins.attrNames cfg.instances);
   connections = 45 * cfg.capacity + 20;
+  enabled = builtins.filter (instance: instance.enable) instances;
+  memory = lib.foldl' (sum: instance: sum + instance.limits.memory) 0 enabled;
+  containers = builtins.any (i: i.services.storage || i.services.realtime || i.services.meta || i.services.studio) enabled;
 in
 map
   (name: refuse true (
@@ -48,9 +67,15 @@ map
     "${at instance}.database.name: ${instance.database.name} must start with supabase_ (postgres and the templates are PostgreSQL's own, other names other applications'): leave it unset, or write supabase_${instance.name}")
   (refuse (builtins.elem instance.database.user names.roles || lib.hasPrefix "pg_" instance.database.user)
     "${at instance}.database.user: ${instance.database.user} is a reserved role: leave it unset, or choose another name")
-  (refuse (instance.storage.enable != instance.services.storage)
+  (refuse (instance.storage.enable != null && instance.storage.enable != instance.services.storage)
     "${at instance}: storage.enable is ${lib.boolToString instance.storage.enable} and services.storage ${lib.boolToString instance.services.storage}: they are one switch, set both alike")
-])
+  (refuse (instance.services.studio && !instance.services.meta)
+    "${at instance}.services.studio: Studio works through meta: switch services.meta on too, or studio off")
+  (refuse (instance.services.imgproxy && !(instance.services.storage && instance.storage.backend == "file"))
+    "${at instance}.services.imgproxy: it reads the files of storage: switch services.storage on with backend file, or leave this unset")
+  (refuse (instance.services.storage && instance.storage.backend == "s3" && instance.storage.s3 == null)
+    "${at instance}.storage.s3: backend s3 needs an object store: set endpoint, region and bucket, or choose backend file")
+] ++ variables instance "environment" ++ variables instance "secretEnvironment")
 ++ unique "port" "give one of them another port"
   (claim (i: [ i.port ]) ++ [{ owner = "services.postgresql"; value = postgresql.settings.port or 5432; }])
 ++ unique "slot" "slots are written by the run (slots.json); by hand, choose a free one from 0 to ${toString (numbers.slots - 1)} and keep it for life"
@@ -65,14 +90,17 @@ map
       refuse (lib.hasPrefix builtins.storeDir s)
         "${at instance}: secret ${s} is in the world-readable Nix store: give the path of a file that exists at run time only"
     else
-      refuse (secret.agenix && !secret.present s)
-        "${at instance}: ${toString (secret.file s)} is missing: run pyinfra, which makes and sends it (`just supabase-adopt` if you encrypted it yourself); in a git flake also `git add -N -f` it")
+      refuse (secret.agenix && !secret.present s) (missing instance s))
   (references instance)))
 ++ [
-  (refuse (!secret.agenix && builtins.any (i: i.enable && builtins.any secret.managed (references i)) instances)
+  (refuse (!secret.agenix && builtins.any (i: builtins.any secret.managed (references i)) enabled)
     "constellation.supabase: the secrets are named as agenix secrets, but agenix is not imported: add its module to imports (<agenix/modules/age.nix> with channels, inputs.agenix.nixosModules.default with flakes), or give absolute run-time paths (sops-nix)")
   (refuse (count > cfg.capacity)
     "constellation.supabase.capacity: ${toString count} instances, but PostgreSQL is sized for ${toString cfg.capacity}: raise capacity (restarts PostgreSQL), or delete an instance")
+  (refuse (cfg.hostMemory != null && memory > cfg.hostMemory)
+    "constellation.supabase.hostMemory: the instances may take ${toString memory} MiB together, the host gives them ${toString cfg.hostMemory}: lower limits.memory of some, switch one off, or raise hostMemory")
+  (refuse (containers && config.virtualisation.oci-containers.backend != "podman")
+    "virtualisation.oci-containers.backend: storage, realtime, meta and studio need podman, which can join the network of an instance: remove the setting, or switch these services off")
   (refuse (builtins.compareVersions postgresql.package.version "16" < 0)
     "constellation.supabase needs PostgreSQL 16 or newer, services.postgresql.package is ${postgresql.package.version}: upgrade the cluster with pg_upgrade, then set services.postgresql.package (a new major version alone starts with an empty cluster)")
   (refuse (postgresql.settings.max_connections < connections)

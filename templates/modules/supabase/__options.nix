@@ -29,6 +29,36 @@ in
         A change restarts PostgreSQL.
       '';
     };
+    hostMemory = mkOption {
+      type = types.nullOr types.ints.positive;
+      default = null;
+      description = ''
+        MiB of memory that the instances may take together: the sum of `limits.memory` of those that are enabled must not
+        be more. `null`: not checked.
+      '';
+    };
+    edge = mkOption {
+      type = types.nullOr (types.enum [ "caddy" "nginx" "gateway" "none" ]);
+      default = null;
+      description = ''
+        What serves the instances' domains with TLS: a virtual host of `services.caddy` or `services.nginx` for each, an entry
+        of `media.gateway.services` for each (`gateway`), or nothing (`none`), when the gateways' loopback ports are served by
+        other means. `null`: `gateway` where the host has that module, else `caddy`.
+      '';
+    };
+    acmeEmail = mkOption {
+      type = types.nullOr (types.strMatching "[^@[:space:]]+@[^@[:space:]]+");
+      default = null;
+      description = "Address that the certificate authority writes to, for edge `caddy` and `nginx`.";
+    };
+    authelia = mkOption {
+      type = types.nullOr (types.strMatching "https?://[^[:space:]/\"]+");
+      default = null;
+      example = "http://127.0.0.1:9091";
+      description = ''
+        Address of an Authelia of this host. The edge then asks it before it lets anybody to Studio, whose own password stays.
+      '';
+    };
     secretsDir = mkOption {
       type = types.path;
       default = ./secrets;

@@ -4,7 +4,7 @@
 { lib, capacity }:
 let
   services = import ./__services.nix;
-  peers = lib.filterAttrs (_: service: service ? login && !(service.password or false)) services;
+  peers = lib.filterAttrs (_: service: service ? login) services;
 in
 {
   enable = lib.mkDefault true;

@@ -8,7 +8,7 @@ let
   defaults = lib.mapAttrs (_: value: if builtins.isAttrs value then defaults value else lib.mkDefault value);
 in
 {
-  imports = [ ./__options.nix ./instance.nix ./secrets.nix ];
+  imports = [ ./__options.nix ./__edge.nix ./instance.nix ./secrets.nix ];
 
   config = lib.mkMerge [
     { constellation.supabase = defaults tree.host // { instances = lib.mapAttrs (_: defaults) tree.instances; }; }

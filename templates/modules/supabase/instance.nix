@@ -9,10 +9,26 @@ let
     (builtins.filter names.valid (builtins.attrNames cfg.instances));
   running = builtins.filter (instance: instance.settings.enable) instances;
 
-  # The gateway is made of the parts of all others.
+  # What the services of an instance are made of, each of these or none:
+  #   unit         its systemd service
+  #   container    what virtualisation.oci-containers makes into that service
+  #   sockets      sockets of systemd, by unit
+  #   bridges      arguments of __bridge.nix by name
+  #   directories  lines of tmpfiles.d
+  #   gateway      its routes and the maps they need; the gateway is made of the parts of all others
   parts = instance: let
     made = lib.mapAttrs (_: service: import service.unit { inherit lib pkgs config instance; parts = made; }) instance.served;
   in made;
+  made = map (instance: { inherit instance; parts = parts instance; }) running;
+
+  # The attribute `kind` of every part that has it, as `of instance service value`.
+  each = kind: of: lib.concatMap
+    ({ instance, parts }: lib.mapAttrsToList (service: part: of instance service part.${kind})
+      (lib.filterAttrs (_: part: part ? ${kind}) parts))
+    made;
+  named = instance: service: value: { ${instance.unit service} = value; };
+  bridges = lib.concatLists (each "bridges" (instance: _: lib.mapAttrsToList
+    (import ./__bridge.nix { inherit lib pkgs config instance; })));
 
   # [ { name, value } ] of every service of these instances
   perService = of: instances: builtins.listToAttrs (lib.concatMap
@@ -37,20 +53,29 @@ in
 
     # root's: a service must not be able to set its own marker
     systemd.tmpfiles.rules = [ "d /var/lib/supabase 0755 root root -" ]
-      ++ map (instance: "d ${instance.directory} 0755 root root -") instances;
+      ++ map (instance: "d ${instance.directory} 0755 root root -") instances
+      ++ lib.concatLists (each "directories" (_: _: lines: lines));
 
     systemd.slices = builtins.listToAttrs (map
-      (instance: {
-        name = "supabase-${instance.name}";
+      ({ name, settings, ... }: {
+        name = "supabase-${name}";
         value = {
-          description = "Supabase instance ${instance.name}";
-          sliceConfig = lib.mapAttrs (_: lib.mkDefault) { MemoryHigh = "1536M"; MemoryMax = "2G"; TasksMax = 1024; };
+          description = "Supabase instance ${name}";
+          sliceConfig = lib.mapAttrs (_: lib.mkDefault) {
+            MemoryHigh = "${toString (settings.limits.memory * 3 / 4)}M";
+            MemoryMax = "${toString settings.limits.memory}M";
+            TasksMax = settings.limits.tasks;
+          };
         };
       })
       running);
 
-    systemd.services = lib.mkMerge (map
-      (instance: lib.mapAttrs' (service: part: lib.nameValuePair (instance.unit service) part.unit) (parts instance))
-      running);
+    systemd.services = lib.mkMerge (
+      each "unit" named
+      ++ map (bridge: bridge.services) bridges
+      ++ map (instance: { "supabase-${instance.name}-net" = import ./__net.nix { inherit pkgs instance; }; }) running
+    );
+    systemd.sockets = lib.mkMerge (each "sockets" (_: _: sockets: sockets) ++ map (bridge: bridge.sockets) bridges);
+    virtualisation.oci-containers.containers = lib.mkMerge (each "container" named);
   };
 }

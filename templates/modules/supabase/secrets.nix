@@ -5,7 +5,7 @@ let
   secret = import ./__secret.nix { inherit lib config options; };
   running = builtins.filter (instance: instance.enable) (builtins.attrValues cfg.instances);
   wanted = builtins.filter secret.managed (lib.unique (lib.concatMap
-    (instance: [ instance.jwtSecret instance.anonKey instance.serviceKey instance.databaseUrl ] ++ instance.secrets)
+    (instance: import ./__secrets-of.nix { inherit lib; settings = instance; } ++ instance.secrets)
     running));
 
   # agenix removes the previous generation even when a new secret does not open: so all are tried before a switch,

@@ -105,7 +105,7 @@ let
     gnutar = debian "tar" "tar";
     gzip = debian "gzip" "gzip";
     zstd = debian "zstd" "zstd";
-    iproute2 = debian "iproute2" "iproute2";
+    iproute2 = links "iproute2" { bin = lib.filter (lib.hasPrefix "/usr/bin/") programs.iproute2; };
     nftables = debian "nft" "nftables";
     procps = debian "procps" "procps";
     acl = debian "acl" "acl";
@@ -120,7 +120,7 @@ let
     openssl = debian "openssl" "openssl";
     openssh = debian "openssh" "openssh-client";
     nix = debian "nix" "nix-bin";
-    systemd = debian "systemd" "systemd";
+    systemd = links "systemd" { bin = programs.systemd; "lib/systemd" = [ "/usr/lib/systemd/systemd-socket-proxyd" ]; };
     nginx = links "nginx" { bin = [ "/usr/sbin/nginx" ]; conf = [ "/etc/nginx/mime.types" ]; };
     nginxMainline = nginx;
     nginxStable = nginx;

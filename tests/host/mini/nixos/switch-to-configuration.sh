@@ -41,11 +41,18 @@ for u in "${before[@]}"; do
     cmp -s <(grep ^X-Reload-Triggers= "$o") <(grep ^X-Reload-Triggers= "$n") || reload+=("$u")
     continue
   fi
-  case $u in *.slice|*.path) continue;; esac       # a daemon-reload applies them
+  # a daemon-reload applies slices and paths; a running socket stays as it is
+  case $u in *.slice|*.path|*.socket) continue;; esac
   if flag "$name" X-ReloadIfChanged=true; then reload+=("$u")
   elif flag "$name" X-RestartIfChanged=false || flag "$name" RefuseManualStop=true; then skip+=("$u")
   elif flag "$name" X-StopIfChanged=false; then restart+=("$u")
-  else stop+=("$u"); start+=("$u"); show+=("$u"); fi
+  else
+    stop+=("$u")
+    # of a service that a socket activates the socket is started again
+    socket=${u%.service}.socket
+    if [[ " ${before[*]} " == *" $socket "* && -e $new_units/$socket ]]; then stop+=("$socket"); u=$socket; fi
+    start+=("$u"); show+=("$u")
+  fi
 done
 # targets that only a dependency may start
 mapfile -t targets < <(systemctl show -p Id,RefuseManualStart -- "${targets[@]}" | awk -F= '$1 == "Id" { id = $2 } /^RefuseManualStart=no/ { print id }')

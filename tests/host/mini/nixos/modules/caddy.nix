@@ -6,6 +6,7 @@ let
     ${lib.concatStringsSep " " ([ v.hostName ] ++ v.serverAliases)} {
       ${lib.optionalString (v.listenAddresses != [ ]) "bind ${toString v.listenAddresses}"}
       ${lib.optionalString (v.useACMEHost != null) "tls /var/lib/acme/${v.useACMEHost}/cert.pem /var/lib/acme/${v.useACMEHost}/key.pem"}
+      ${lib.optionalString (v.logFormat != null) "log {\n${v.logFormat}\n}"}
       ${v.extraConfig}
     }
   '';
@@ -14,6 +15,9 @@ let
       ${lib.optionalString (cfg.email != null) "email ${cfg.email}"}
       ${lib.optionalString (cfg.acmeCA != null) "acme_ca ${cfg.acmeCA}"}
       ${cfg.globalConfig}
+      log {
+        ${cfg.logFormat}
+      }
     }
     ${cfg.extraConfig}
     ${lib.concatMapStrings vhost (lib.attrValues cfg.virtualHosts)}
@@ -27,6 +31,7 @@ in
     group = mkOption { type = types.str; default = "caddy"; };
     email = mkOption { type = types.nullOr types.str; default = null; };
     acmeCA = mkOption { type = types.nullOr types.str; default = null; };
+    logFormat = mkOption { type = types.lines; default = "level ERROR"; };
     globalConfig = mkOption { type = types.lines; default = ""; };
     extraConfig = mkOption { type = types.lines; default = ""; };
     configFile = mkOption { type = types.path; default = file; };
@@ -39,7 +44,7 @@ in
           serverAliases = mkOption { type = types.listOf types.str; default = [ ]; };
           listenAddresses = mkOption { type = types.listOf types.str; default = [ ]; };
           useACMEHost = mkOption { type = types.nullOr types.str; default = null; };
-          # access logs are not kept on the test host
+          # NixOS' default is a file for each
           logFormat = mkOption { type = types.nullOr types.lines; default = null; };
           extraConfig = mkOption { type = types.lines; default = ""; };
         };

@@ -12,12 +12,26 @@ let
       ${l.extraConfig}
     }
   '';
-  # without certificates: a vhost that asks for TLS is served on port 80 only
-  server = v: ''
+  names = v: "server_name ${toString ([ v.serverName ] ++ v.serverAliases)};";
+  listen = v: addr: port: parameters: "listen ${addr}:${toString port}${parameters}${lib.optionalString v.default " default_server"};\n";
+  # without a certificate a vhost that asks for TLS is served on port 80 only: there is no ACME here
+  tls = v: (v.forceSSL || v.addSSL || v.onlySSL) && v.sslCertificate != null;
+  listens = v:
+    if v.listen != [ ] then lib.concatMapStrings (l: listen v l.addr l.port (lib.optionalString l.ssl " ssl")) v.listen
+    else if tls v then listen v "0.0.0.0" 443 " ssl http2" + lib.optionalString v.addSSL (listen v "0.0.0.0" 80 "")
+    else listen v "0.0.0.0" 80 "";
+  redirect = v: lib.optionalString (tls v && v.forceSSL) ''
     server {
-      ${if v.listen == [ ] then "listen 0.0.0.0:80${lib.optionalString v.default " default_server"};"
-        else lib.concatMapStrings (l: "listen ${l.addr}:${toString l.port}${lib.optionalString v.default " default_server"};\n") v.listen}
-      server_name ${toString ([ v.serverName ] ++ v.serverAliases)};
+      ${listen v "0.0.0.0" 80 ""}
+      ${names v}
+      location / { return 301 https://$host$request_uri; }
+    }
+  '';
+  server = v: redirect v + ''
+    server {
+      ${listens v}
+      ${names v}
+      ${lib.optionalString (tls v) "ssl_certificate ${v.sslCertificate}; ssl_certificate_key ${v.sslCertificateKey};"}
       ${lib.optionalString (v.root != null) "root ${v.root};"}
       ${lib.concatStrings (lib.mapAttrsToList location v.locations)}
       ${v.extraConfig}
@@ -32,6 +46,7 @@ let
       include ${pkgs.mailcap}/etc/nginx/mime.types;
       default_type application/octet-stream;
       access_log off;
+      client_max_body_size 10m;
       map $http_upgrade $connection_upgrade { default upgrade; "" close; }
       ${lib.concatStrings (lib.mapAttrsToList (n: u: "upstream ${n} {\n${lib.concatMapStrings (s: "server ${s};\n") (lib.attrNames u.servers)}${u.extraConfig}\n}\n") cfg.upstreams)}
       ${cfg.commonHttpConfig}
@@ -73,6 +88,8 @@ in
           addSSL = flag;
           onlySSL = flag;
           enableACME = flag;
+          sslCertificate = mkOption { type = types.nullOr types.path; default = null; };
+          sslCertificateKey = mkOption { type = types.nullOr types.path; default = null; };
           useACMEHost = mkOption { type = types.nullOr types.str; default = null; };
           root = mkOption { type = types.nullOr types.path; default = null; };
           extraConfig = mkOption { type = types.lines; default = ""; };
@@ -126,7 +143,7 @@ in
         ReadWritePaths = [ "/var/lib/nginx" ];
         BindPaths = [ "/var/cache/nginx:/var/lib/nginx" ];
         ExecStart = "${cfg.package}/bin/nginx -e stderr -c ${if cfg.enableReload then "/etc/nginx/nginx.conf" else file}";
-        ExecReload = "${pkgs.coreutils}/bin/kill -HUP $MAINPID";
+        ExecReload = [ "${cfg.package}/bin/nginx -e stderr -c ${if cfg.enableReload then "/etc/nginx/nginx.conf" else file} -t" "${pkgs.coreutils}/bin/kill -HUP $MAINPID" ];
       };
     };
   };
