@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from desired import names
 from desired.errors import Mistake
-from desired.instance import SECRET_FIELDS, Instance
+from desired.instance import Instance, secret_field
 from desired.numbers import public_port
 
 
@@ -72,5 +72,4 @@ def _claims(item: Instance, holding: Holding) -> Iterator[_Claim]:
     if item.database_user != owner:
         yield claim(f"role {item.host}", item.database_user, "the database user", "database.user", owner)
     for kind, secret in item.secrets.items():
-        field = SECRET_FIELDS.get(kind, "secrets")
-        yield claim("secret", secret, f"the {kind} secret", field, names.secret(item.name, kind))
+        yield claim("secret", secret, f"the {kind} secret", secret_field(kind), names.secret(item.name, kind))

@@ -4,27 +4,24 @@ The roles are those that ran with the real migrations of Auth, Storage and Realt
 limits here are this project's.
 """
 
-import hashlib
-import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from desired import names
 from desired.estate import Host
+from desired.inside import API, Inside
 from desired.instance import Instance
-from desired.sql_text import STATIC
+from desired.record import Record
 
-#: Wanted where the server has them: the sandbox's PostgreSQL comes without contrib.
-EXTENSIONS: Final = ("pgcrypto", "uuid-ossp")
 #: auth's and realtime's migrations name this role, and an instance that owned its database could let others in.
 DATABASE_OWNER: Final = "postgres"
-DATABASE_LIMIT: Final = 60
+#: What max_connections has for an instance (45 each and 20 besides): one that floods its database takes no other's.
+DATABASE_LIMIT: Final = 45
 SHARED_COMMENT: Final = "supabase: shared role"
 
-_API = ("anon", "authenticated", "service_role")
 _SHARED = (
-    *_API,
+    *API,
     *("dashboard_user", "supabase_auth_admin", "supabase_login", "supabase_realtime_admin", "supabase_storage_admin"),
 )
 
@@ -40,16 +37,19 @@ class Membership:
 
 @dataclass(frozen=True)
 class Role:
-    """`limit`: connections, -1 is none. `privileges` and `settings` are those in the instance's own database."""
+    """`limit`: connections, -1 is none. `verifier`: the login whose SCRAM verifier is its password, None for no password.
+
+    `privileges` and `settings` are those in the instance's own database."""
 
     name: str
     comment: str
     login: bool = True
     inherit: bool = True
+    superuser: bool = False
     replication: bool = False
     bypassrls: bool = False
     limit: int = -1
-    password: bool = False
+    verifier: str | None = None
     member_of: tuple[Membership, ...] = ()
     parameters: tuple[str, ...] = ()
     privileges: tuple[str, ...] = ()
@@ -57,51 +57,42 @@ class Role:
 
     def document(self) -> dict[str, Any]:
         """What roles.sql reads."""
-        flags = {key: getattr(self, key) for key in ("login", "inherit", "replication", "bypassrls", "limit", "password")}
+        keys = ("login", "inherit", "superuser", "replication", "bypassrls", "limit", "verifier")
+        flags = {key: getattr(self, key) for key in keys}
         member_of = [{"role": m.role, "inherit": m.inherit, "set": m.set} for m in self.member_of]
         return {"name": self.name, "comment": self.comment, **flags, "member_of": member_of, "parameters": list(self.parameters)}
 
 
 @dataclass(frozen=True)
 class WantedInstance:
-    """`roles`: the owner first. `digest`: sha256 hex of the owner's verifier, None while it is not known."""
+    """`roles`: the owner first. `digests`: login to the sha256 hex of its verifier, None while it is not known."""
 
     name: str
     database: str
     user: str
     create: bool
     roles: tuple[Role, ...]
-    digest: str | None
+    digests: Mapping[str, str | None]
+    record: Record
 
     @property
     def comment(self) -> str:
-        """On each of its roles and, followed by the bootstrap's digest, on its database."""
+        """On each of its roles and, followed by the record, on its database."""
         return f"supabase: instance {self.name}"
 
     @property
-    def names(self) -> dict[str, str]:
-        """The logins that schema.sql grants to, by kind."""
+    def inside(self) -> Inside:
         services = {service: names.service_login(self.name, service) for service in names.LOGIN_SERVICES}
-        return {"owner": names.owner(self.name), **services}
+        return Inside({"owner": names.owner(self.name), **services})
 
-    @property
-    def bootstrap(self) -> str:
-        """sha256 hex of what decides the inside of the database, the server's extensions aside."""
-        text = json.dumps([STATIC["schema"], self.database, self.names], sort_keys=True)
-        return hashlib.sha256(text.encode()).hexdigest()
+    def document(self, verifiers: Collection[str] = ()) -> dict[str, Any]:
+        """What roles.sql, database.sql and schema.sql read: the whole wanted state, no secret in it.
 
-    def database_comment(self, available: frozenset[str]) -> str:
-        """The comment on a database that schema.sql has been through, on a server with these extensions."""
-        text = " ".join([self.bootstrap, *sorted(available.intersection(EXTENSIONS))])
-        return f"{self.comment} bootstrap {hashlib.sha256(text.encode()).hexdigest()}"
-
-    def document(self, *, set_password: bool) -> dict[str, Any]:
-        """What roles.sql, database.sql and schema.sql read: the whole wanted state, no secret in it."""
+        `verifiers`: the logins whose verifier comes with it."""
         return {
             "instance": self.name,
             "repair": True,
-            "set_password": set_password,
-            "password_digest": self.digest,
+            "verifiers": {login: digest for login, digest in self.digests.items() if login in verifiers},
             "roles": [role.document() for role in self.roles],
             "database": {
                 "name": self.database,
@@ -114,9 +105,7 @@ class WantedInstance:
                     role.name: {key: list(value) for key, value in role.settings.items()} for role in self.roles if role.settings
                 },
             },
-            "names": self.names,
-            "extensions": list(EXTENSIONS),
-            "bootstrap": self.bootstrap,
+            "inside": self.inside.document(),
         }
 
 
@@ -126,16 +115,18 @@ class WantedCluster:
     instances: tuple[WantedInstance, ...]
 
 
-def wanted(host: Host, digests: Mapping[str, str | None]) -> WantedCluster:
-    """The cluster of `host`; `digests`: instance to sha256 hex of its verifier, None or absent while the secret is pending.
+def wanted(host: Host, digests: Mapping[str, str | None], records: Mapping[str, Record] | None = None) -> WantedCluster:
+    """The cluster of `host`; `digests`: login to sha256 hex of its verifier, None or absent while the secret is pending.
+    `records`: instance to what its services make besides; none where they do not run.
 
     Every login exists whether its service is on or not: switching a service changes no role, and its schema keeps its owner.
     """
     shared = tuple(Role(name, SHARED_COMMENT, login=False, bypassrls=name == "service_role") for name in sorted(_SHARED))
-    return WantedCluster(shared, tuple(_instance(item, digests.get(item.name)) for item in host.instances))
+    instances = (_instance(item, digests, (records or {}).get(item.name, Record())) for item in host.instances)
+    return WantedCluster(shared, tuple(instances))
 
 
-def _instance(item: Instance, digest: str | None) -> WantedInstance:
+def _instance(item: Instance, digests: Mapping[str, str | None], record: Record) -> WantedInstance:
     comment = f"supabase: instance {item.name}"
     owner = names.owner(item.name)
     rest, auth, storage, realtime = (names.service_login(item.name, service) for service in names.LOGIN_SERVICES)
@@ -148,8 +139,8 @@ def _instance(item: Instance, digest: str | None) -> WantedInstance:
             f"{comment} database {item.database} user {item.database_user}",
             bypassrls=True,
             limit=15,
-            password=True,
-            member_of=_member_of(*_API, storage, "supabase_realtime_admin"),
+            verifier=owner,
+            member_of=_member_of(*API, storage, "supabase_realtime_admin"),
             privileges=("CONNECT", "CREATE", "TEMPORARY"),
             settings=search_path,
         ),
@@ -157,8 +148,8 @@ def _instance(item: Instance, digest: str | None) -> WantedInstance:
             rest,
             comment,
             inherit=False,
-            limit=15,
-            member_of=_member_of(*_API, inherit=False),
+            limit=10,
+            member_of=_member_of(*API, inherit=False),
             privileges=use,
             # PostgREST hands every request's headers, API keys included, to the database as a statement's parameters: a server
             # that logs statements would write them down.
@@ -168,6 +159,7 @@ def _instance(item: Instance, digest: str | None) -> WantedInstance:
             auth,
             comment,
             limit=10,
+            verifier=auth if auth in item.verifiers else None,
             member_of=_member_of("supabase_auth_admin"),
             privileges=use,
             settings={"idle_in_transaction_session_timeout": ("60s",), "search_path": ("auth",)},
@@ -175,17 +167,19 @@ def _instance(item: Instance, digest: str | None) -> WantedInstance:
         Role(
             storage,
             comment,
-            limit=12,
-            member_of=_member_of(*_API, "supabase_storage_admin"),
+            limit=10,
+            member_of=_member_of(*API, "supabase_storage_admin"),
             privileges=use,
             settings={"search_path": ("storage",)},
         ),
         Role(
             realtime,
             comment,
+            # Breaks every wall; asked for by a person who has seen it fail without.
+            superuser=item.realtime.superuser,
             replication=True,
-            limit=25,
-            member_of=_member_of(*_API, "supabase_realtime_admin"),
+            limit=20,
+            member_of=_member_of(*API, "supabase_realtime_admin"),
             parameters=("log_min_messages",),
             privileges=("CONNECT", "CREATE", "TEMPORARY"),
         ),
@@ -198,12 +192,13 @@ def _instance(item: Instance, digest: str | None) -> WantedInstance:
                 item.database_user,
                 comment,
                 limit=15,
-                password=True,
+                verifier=owner,
                 member_of=_member_of(owner),
                 settings={"role": (owner,), **search_path},
             )
         )
-    return WantedInstance(item.name, item.database, item.database_user, item.create_database, tuple(roles), digest)
+    known = {login: digests.get(login) for login in item.verifiers}
+    return WantedInstance(item.name, item.database, item.database_user, item.create_database, tuple(roles), known, record)
 
 
 def _member_of(*roles: str, inherit: bool = True) -> tuple[Membership, ...]:

@@ -7,21 +7,28 @@ from typing import Literal
 
 from desired.changes import Change
 from desired.cluster import DATABASE_LIMIT, DATABASE_OWNER, Role, WantedCluster, WantedInstance
+from desired.cluster_refusals import refusals
 from desired.cluster_state import Observation, Observed, ObservedDatabase, ObservedRole, Unreachable
 from desired.errors import HostStop
+from desired.inside import Server
+from desired.names import service_login
+from desired.record import Record
 
-OLDEST = 160000
+#: The shared role that realtime's migrations grant on.
+REALTIME_ADMIN = "supabase_realtime_admin"
 
-Part = Literal["shared", "roles", "database", "schema"]
+Part = Literal["shared", "roles", "database", "schema", "migrations", "bucket"]
 
 
 @dataclass(frozen=True)
 class SqlChange:
-    """One announced change, and the part of the SQL stream that makes it; `verifier`: it needs the instance's verifier."""
+    """One announced change, and the part of the SQL stream that makes it; `verifier`: the login whose verifier it needs.
+
+    `migrations` and `bucket` are made by services, once they run: the stream prepares them."""
 
     change: Change
     part: Part
-    verifier: bool = False
+    verifier: str | None = None
 
 
 def difference(wanted: WantedCluster, observed: Observation, only: str | None = None) -> tuple[SqlChange, ...]:
@@ -35,71 +42,15 @@ def difference(wanted: WantedCluster, observed: Observation, only: str | None = 
         return ()
     if isinstance(observed, Unreachable):
         raise HostStop(f"PostgreSQL is there but cannot be read: {observed.reason}")
-    reasons = list(_refusals(wanted, instances, observed)) if isinstance(observed, Observed) else []
+    reasons = list(refusals(wanted, instances, observed)) if isinstance(observed, Observed) else []
     if reasons:
         raise HostStop("the PostgreSQL of this host cannot be used:\n" + "\n".join(f"  {reason}" for reason in reasons))
     changes = list(_shared(wanted.shared, observed, repair=only is None))
     for item in instances:
         changes.extend(_roles(item, observed))
         changes.extend(_database(item, observed))
+        changes.extend(_made_by_services(item, observed))
     return tuple(changes)
-
-
-def _refusals(wanted: WantedCluster, instances: list[WantedInstance], observed: Observed) -> Iterator[str]:
-    if observed.version < OLDEST:
-        major = observed.version // 10000
-        yield f"version {major} is too old; 16 is the oldest that works: set services.postgresql.package and upgrade the data"
-        return
-    for role in wanted.shared:
-        yield from _foreign(role, observed)
-    for item in instances:
-        owner = observed.roles.get(item.roles[0].name)
-        born = re.fullmatch(rf"{item.comment} database (\S+) user (\S+)", (owner.comment if owner else None) or "")
-        if born is None:
-            yield from _foreign(item.roles[0], observed)
-        else:
-            for field, then, now in [("name", born[1], item.database), ("user", born[2], item.user)]:
-                if then != now:
-                    yield (
-                        f"instance {item.name}: database.{field} is {now} in group_data and {then} on the host; it is fixed at"
-                        f" birth: write {then}, or make a new instance"
-                    )
-        for role in item.roles[1:]:
-            yield from _foreign(role, observed)
-        yield from _refused_database(item, observed.databases.get(item.database), unborn=owner is None)
-
-
-def _foreign(role: Role, observed: Observed) -> Iterator[str]:
-    actual = observed.roles.get(role.name)
-    if role.name in observed.foreign_roles or (actual is not None and actual.comment != role.comment):
-        yield (
-            f"role {role.name} exists and was not made by this project; if nothing else uses it, drop it, or hand it over:"
-            f" COMMENT ON ROLE {role.name} IS '{role.comment}'"
-        )
-
-
-def _refused_database(item: WantedInstance, actual: ObservedDatabase | None, *, unborn: bool) -> Iterator[str]:
-    where = f"instance {item.name}: database {item.database}"
-    if actual is None:
-        if not item.create:
-            yield f"{where} does not exist and database.create_database is False; create it, or set it to True"
-        return
-    comment = actual.comment or ""
-    ours = comment == item.comment or comment.startswith(f"{item.comment} ")
-    if comment.startswith("supabase: instance ") and not ours:
-        yield f"{where} belongs to another instance ({comment.split()[2]}); choose another database.name"
-    elif unborn and not ours:
-        if item.create:
-            yield (
-                f"{where} exists and was not made by this project; choose another database.name, or take it over with"
-                " database.create_database = False"
-            )
-        elif not actual.superuser:
-            yield f"{where} belongs to role {actual.owner}; first: ALTER DATABASE {item.database} OWNER TO {DATABASE_OWNER}"
-    if actual.encoding != "UTF8":
-        yield f"{where} has encoding {actual.encoding}; UTF8 is needed: create it anew from template0"
-    if actual.template:
-        yield f"{where} is a template that anybody may copy: ALTER DATABASE {item.database} IS_TEMPLATE false"
 
 
 def _shared(roles: tuple[Role, ...], observed: Observation, *, repair: bool) -> Iterator[SqlChange]:
@@ -107,40 +58,47 @@ def _shared(roles: tuple[Role, ...], observed: Observation, *, repair: bool) -> 
         actual = observed.roles.get(role.name) if isinstance(observed, Observed) else None
         if actual is None:
             yield SqlChange(Change(None, "create", f"role {role.name}"), "shared")
-        elif repair and (detail := _role_drift(role, actual, None)):
+        elif repair and (detail := _role_drift(role, actual)):
             yield SqlChange(Change(None, "update", f"role {role.name}", ", ".join(detail)), "shared")
 
 
 def _roles(item: WantedInstance, observed: Observation) -> Iterator[SqlChange]:
+    lent = service_login(item.name, "realtime") if _unmigrated(item, observed) else None
     for role in item.roles:
         actual = observed.roles.get(role.name) if isinstance(observed, Observed) else None
         if actual is None:
-            yield SqlChange(Change(item.name, "create", f"role {role.name}"), "roles", verifier=role.password)
-        elif detail := _role_drift(role, actual, item.digest):
+            yield SqlChange(Change(item.name, "create", f"role {role.name}"), "roles", role.verifier)
+        elif detail := _role_drift(role, actual, item, lent=role.name == lent):
             change = Change(item.name, "update", f"role {role.name}", ", ".join(detail))
-            yield SqlChange(change, "roles", verifier=role.password and "password" in detail)
+            yield SqlChange(change, "roles", role.verifier if "password" in detail else None)
 
 
-def _role_drift(role: Role, actual: ObservedRole, digest: str | None) -> list[str]:
-    """What differs, in the words of ALTER ROLE and GRANT. An unknown digest differs from every password."""
-    drift = [f"NO{key.upper()}" for key in ("superuser", "createdb", "createrole") if getattr(actual, key)]
-    for key in ("login", "inherit", "replication", "bypassrls"):
+def _role_drift(role: Role, actual: ObservedRole, item: WantedInstance | None = None, *, lent: bool = False) -> list[str]:
+    """What differs, in the words of ALTER ROLE and GRANT. An unknown digest differs from every password.
+
+    `lent`: realtime's login may still have the ADMIN OPTION that its migrations need."""
+    drift = [f"NO{key.upper()}" for key in ("createdb", "createrole") if getattr(actual, key)]
+    for key in ("superuser", "login", "inherit", "replication", "bypassrls"):
         if getattr(role, key) != getattr(actual, key):
             drift.append(("" if getattr(role, key) else "NO") + key.upper())
     if role.limit != actual.limit:
         drift.append(f"CONNECTION LIMIT {role.limit}")
     if actual.expires:
         drift.append("VALID UNTIL infinity")
-    if role.password and (digest is None or digest != actual.password):
-        drift.append("password")
-    if not role.password and actual.password is not None:
+    if role.verifier is None and actual.password is not None:
         drift.append("no password")
+    elif role.verifier is not None:
+        digest = item.digests.get(role.verifier) if item else None
+        if digest is None or digest != actual.password:
+            drift.append("password")
     wanted = {membership.role: membership for membership in role.member_of}
     for membership in actual.member_of:
         right = wanted.pop(membership.role, None)
         if right is None:
             drift.append(f"not a member of {membership.role}")
-        elif (False, right.inherit, right.set) != (membership.admin, membership.inherit, membership.set):
+            continue
+        admin = membership.admin and not (lent and membership.role == REALTIME_ADMIN)
+        if (right.inherit, right.set, False) != (membership.inherit, membership.set, admin):
             drift.append(f"options of its membership in {membership.role}")
     drift.extend(f"member of {name}" for name in wanted)
     drift.extend(f"SET ON PARAMETER {name}" for name in role.parameters if name not in actual.parameters)
@@ -156,11 +114,35 @@ def _database(item: WantedInstance, observed: Observation) -> Iterator[SqlChange
         return
     if drift := list(_database_drift(item, actual)):
         yield SqlChange(Change(item.name, "update", what, ", ".join(drift)), "database")
-    if actual.comment != item.database_comment(observed.extensions):
-        yield SqlChange(Change(item.name, "update", f"schemas of {what}"), "schema")
+    inside = observed.insides.get(item.database)
+    strangers = {role.name for role in observed.roles.values() if role.is_login} - {role.name for role in item.roles}
+    server = Server(observed.extensions, observed.superusers, observed.every, strangers)
+    # A database that is closed now is opened first, and brought to what is wanted whatever it holds.
+    if drift := list(item.inside.drift(inside, server)) if inside else ["not seen"]:
+        yield SqlChange(Change(item.name, "update", f"schemas of {what}", ", ".join(drift)), "schema")
+
+
+def _made_by_services(item: WantedInstance, observed: Observation) -> Iterator[SqlChange]:
+    if _unmigrated(item, observed):
+        until = f"{item.record.realtime}; until they are through its login may grant {REALTIME_ADMIN}"
+        yield SqlChange(Change(item.name, "update", "migrations of realtime", until), "migrations")
+    if item.record.bucket not in (None, known(item, observed).bucket):
+        yield SqlChange(Change(item.name, "create", f"bucket {item.record.bucket}"), "bucket")
+
+
+def _unmigrated(item: WantedInstance, observed: Observation) -> bool:
+    return item.record.realtime not in (None, known(item, observed).realtime)
+
+
+def known(item: WantedInstance, observed: Observation) -> Record:
+    """What the instance's services are known to have made."""
+    actual = observed.databases.get(item.database) if isinstance(observed, Observed) else None
+    return actual.record if actual else Record()
 
 
 def _database_drift(item: WantedInstance, actual: ObservedDatabase) -> Iterator[str]:
+    if not f"{actual.comment} ".startswith(f"{item.comment} "):
+        yield "COMMENT"
     if actual.owner != DATABASE_OWNER:
         yield f"OWNER TO {DATABASE_OWNER}"
     if not actual.open:

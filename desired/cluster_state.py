@@ -1,8 +1,11 @@
 """What a PostgreSQL cluster holds of ours, as `facts.postgresql.Cluster` tells it."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
+
+from desired.inside_state import ObservedInside, observed_inside
+from desired.record import Record, recorded
 
 
 @dataclass(frozen=True)
@@ -46,6 +49,11 @@ class ObservedRole:
     member_of: tuple[ObservedMembership, ...]
     parameters: frozenset[str]
 
+    @property
+    def is_login(self) -> bool:
+        """Whether it is a login of an instance: what pg_hba asks for."""
+        return "supabase_login" in {membership.role for membership in self.member_of}
+
 
 @dataclass(frozen=True, order=True)
 class Privilege:
@@ -71,33 +79,52 @@ class ObservedDatabase:
     privileges: tuple[Privilege, ...]
     settings: Mapping[str, Mapping[str, str]]
 
+    @property
+    def record(self) -> Record:
+        return recorded(self.comment)
+
 
 @dataclass(frozen=True)
 class Observed:
-    """`version`: as in server_version_num. Before 16 nothing else is known. `settings`: the server's, by name."""
+    """`version`: as in server_version_num. Before 16 nothing else is known. `settings`: the server's, by name. `every`: kind of
+    object, as in pg_default_acl, to all privileges there are on it.
+
+    `insides`: of the databases that were asked for and could be entered; `shut`: of the others, database to psql's last word."""
 
     version: int
     settings: Mapping[str, str]
     pending_restart: tuple[str, ...]
     extensions: frozenset[str]
     foreign_roles: frozenset[str]
+    superusers: frozenset[str]
+    every: Mapping[str, frozenset[str]]
     roles: Mapping[str, ObservedRole]
     databases: Mapping[str, ObservedDatabase]
+    insides: Mapping[str, ObservedInside] = field(default_factory=dict)
+    shut: Mapping[str, str] = field(default_factory=dict)
 
 
 Observation = Absent | Unreachable | Observed
 
 
-def observed(document: Mapping[str, Any]) -> Observed:
-    """The observation in the JSON of observe.sql. Raises KeyError or TypeError when it is something else."""
+def observed(
+    document: Mapping[str, Any], insides: Iterable[Mapping[str, Any]] = (), shut: Mapping[str, str] | None = None
+) -> Observed:
+    """The observation in the JSON of observe.sql and, for each database, of observe_inside.sql.
+
+    Raises KeyError or TypeError when it is something else."""
     return Observed(
         version=document["version"],
         settings=document.get("settings", {}),
         pending_restart=tuple(sorted(document.get("pending_restart", ()))),
         extensions=frozenset(document.get("extensions", ())),
         foreign_roles=frozenset(document.get("foreign_roles", ())),
+        superusers=frozenset(document.get("superusers", ())),
+        every={kind: frozenset(privileges) for kind, privileges in document.get("every", {}).items()},
         roles={item["name"]: _role(item) for item in document.get("roles", ())},
         databases={item["name"]: _database(item) for item in document.get("databases", ())},
+        insides={item["inside"]: observed_inside(item) for item in insides},
+        shut=shut or {},
     )
 
 

@@ -1,6 +1,6 @@
 """All hosts with all their instances, validated together: the one source that every later step plans from."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,8 +29,15 @@ class Host:
         return tuple(sorted({*self.data.operators, self.host_key}))
 
     def option(self) -> dict[str, Any]:
-        """`host.json`: the values of `constellation.supabase` that hold for the whole host."""
-        return {"capacity": self.data.capacity, "domain": self.data.domain}
+        """`host.json`: the values of `constellation.supabase` that hold for the whole host. What is None the module decides."""
+        chosen = {
+            "hostMemory": self.data.host_memory,
+            "edge": self.data.edge,
+            "acmeEmail": self.data.acme_email,
+            "authelia": self.data.authelia,
+        }
+        settled = {key: value for key, value in chosen.items() if value is not None}
+        return {"capacity": self.data.capacity, "domain": self.data.domain, **settled}
 
 
 @dataclass(frozen=True)
@@ -62,6 +69,7 @@ def validate(inputs: Iterable[HostInput], held: Mapping[str, Mapping[str, int]],
         mistakes += reading.mistakes
         holding = _holding(source, reading, held.get(source.name, {}), mistakes)
         holdings.append(holding)
+        mistakes += _memory(source, reading, holding)
         if reading.data is not None and source.host_key is not None:
             hosts.append(Host(source.name, reading.data, source.host_key, holding.instances))
     if not holdings:
@@ -89,3 +97,17 @@ def _holding(source: HostInput, reading: Reading, held: Mapping[str, int], mista
         resolve(name, data, host=source.name, domain=domain, slot=slots[name]) for name, data in sorted(reading.instances.items())
     )
     return Holding(source.name, file, instances, postgresql)
+
+
+def _memory(source: HostInput, reading: Reading, holding: Holding) -> Iterator[Mistake]:
+    """The limits of what is enabled must fit into the host."""
+    has = reading.data.host_memory if reading.data else None
+    enabled = [item for item in holding.instances if item.enable]
+    needed = sum(item.memory for item in enabled)
+    if has is not None and needed > has:
+        each = ", ".join(f"{item.name} {item.memory}" for item in enabled)
+        problem = (
+            f"the enabled instances may take {needed} MiB together ({each}); lower limits.memory or the profile of some, switch "
+            "one off, or raise it"
+        )
+        yield Mistake(source.file("host_memory"), "host_memory", problem, value=str(has))

@@ -1,16 +1,15 @@
-"""An instance with nothing left open: names, slot, port and secrets are settled."""
+"""An instance with nothing left open: names, slot, port, services, limits and secrets are settled."""
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from desired import names
-from desired.model import InstanceData
+from desired.model import AuthData, InstanceData, RealtimeData, SmtpData, StorageData
 from desired.numbers import public_port
-
-#: Services of the plan and whether a deploy serves them yet; the others are accepted and reported.
-SERVED = {"rest_api": True, "auth": False, "storage": False, "realtime": False}
+from desired.profiles import PROFILES, SERVICES, Name
 
 #: The kinds of secrets whose name a person may choose, and the field that does.
 SECRET_FIELDS = {"jwt": "jwt_secret", "anon": "anon_key", "service": "service_key", "db": "database_url"}
@@ -18,12 +17,15 @@ SECRET_FIELDS = {"jwt": "jwt_secret", "anon": "anon_key", "service": "service_ke
 
 @dataclass(frozen=True)
 class Instance:
-    """`secrets` maps each secret's kind to its name (the file is `<name>.age`)."""
+    """`services`: which run while the instance does; `environment` and `secret_environment` hold those alone.
+
+    `secrets` maps each secret's kind to its name (the file is `<name>.age`); `memory` is MiB."""
 
     name: str
     host: str
     slot: int
     enable: bool
+    profile: Name
     subdomain: str
     domain: str
     port: int
@@ -31,8 +33,15 @@ class Instance:
     database: str
     database_user: str
     create_database: bool
-    storage_bucket: str
     services: Mapping[str, bool]
+    auth: AuthData
+    smtp: SmtpData | None
+    storage: StorageData
+    realtime: RealtimeData
+    memory: int
+    tasks: int
+    environment: Mapping[str, Mapping[str, str]]
+    secret_environment: Mapping[str, str]
     secrets: Mapping[str, str]
 
     @property
@@ -40,15 +49,17 @@ class Instance:
         return f"https://{self.subdomain}.{self.domain}"
 
     @property
-    def not_served(self) -> tuple[str, ...]:
-        """Services that are switched on but that a deploy does not run yet."""
-        return tuple(service for service, on in self.services.items() if on and not SERVED[service])
+    def verifiers(self) -> dict[str, str]:
+        """Each login that has a password of its own, to the secret that holds its SCRAM verifier."""
+        logins = {names.owner(self.name): "dbverifier", names.service_login(self.name, "auth"): "authverifier"}
+        return {login: self.secrets[kind] for login, kind in logins.items() if kind in self.secrets}
 
     def as_option(self) -> dict[str, Any]:
         """The value of `constellation.supabase.instances.<name>`, with the module's names."""
         return {
             "enable": self.enable,
             "slot": self.slot,
+            "profile": self.profile,
             "subdomain": self.subdomain,
             "port": self.port,
             "logLevel": self.log_level,
@@ -57,13 +68,14 @@ class Instance:
                 "user": self.database_user,
                 "createDatabase": self.create_database,
             },
-            "storage": {"enable": self.services["storage"], "bucket": self.storage_bucket},
-            "services": {
-                "realtime": self.services["realtime"],
-                "auth": self.services["auth"],
-                "restApi": self.services["rest_api"],
-                "storage": self.services["storage"],
-            },
+            "services": _camel(dict(self.services)),
+            "auth": _camel(self.auth.model_dump(mode="json")),
+            "smtp": _camel(self.smtp.model_dump(mode="json")) if self.smtp else None,
+            "storage": _camel(self.storage.model_dump(mode="json")),
+            "realtime": _camel(self.realtime.model_dump(mode="json")),
+            "limits": {"memory": self.memory, "tasks": self.tasks},
+            "environment": {camel(service): dict(variables) for service, variables in self.environment.items()},
+            "secretEnvironment": _camel(dict(self.secret_environment)),
             "jwtSecret": self.secrets["jwt"],
             "anonKey": self.secrets["anon"],
             "serviceKey": self.secrets["service"],
@@ -73,13 +85,15 @@ class Instance:
 
 
 def resolve(name: str, data: InstanceData, *, host: str, domain: str, slot: int) -> Instance:
-    """Fill what `data` leaves open from the name and the slot."""
-    storage = data.services.storage if data.services.storage is not None else data.storage.enable
+    """Fill what `data` leaves open from the name, the slot and the profile."""
+    services, profile = services_of(data), PROFILES[data.profile]
+    smtp = data.smtp and data.smtp.model_copy(update={"sender_name": data.smtp.sender_name or name})
     return Instance(
         name=name,
         host=host,
         slot=slot,
         enable=data.enable,
+        profile=data.profile,
         subdomain=data.subdomain or f"supabase-{name}",
         domain=domain,
         port=data.port or public_port(slot),
@@ -87,21 +101,69 @@ def resolve(name: str, data: InstanceData, *, host: str, domain: str, slot: int)
         database=data.database.name or names.owner(name),
         database_user=data.database.user or names.owner(name),
         create_database=data.database.create_database,
-        storage_bucket=data.storage.bucket,
-        services={
-            "rest_api": data.services.rest_api,
-            "auth": data.services.auth,
-            "storage": True if storage is None else storage,
-            "realtime": data.services.realtime,
-        },
+        services=services,
+        auth=data.auth,
+        smtp=smtp,
+        storage=data.storage.model_copy(update={"enable": services["storage"]}),
+        realtime=data.realtime,
+        memory=data.limits.memory or profile.memory,
+        tasks=data.limits.tasks or profile.tasks,
+        environment={service: value for service, value in data.environment if value and services[service]},
+        secret_environment={service: value for service, value in data.secret_environment if value and services[service]},
         secrets=secrets_of(name, data),
     )
 
 
+def services_of(data: InstanceData) -> dict[str, bool]:
+    """Every service, on or off: as written, else as the profile has it."""
+    by_profile = PROFILES[data.profile].services
+    written = {service: value for service, value in data.services if value is not None}
+    storage = written.get("storage", data.storage.enable)
+    on = {service: service in by_profile for service in SERVICES} | written
+    if storage is not None:
+        on["storage"] = storage
+    # Images are read from files; a bucket elsewhere has no use for it.
+    on["imgproxy"] = written.get("imgproxy", on["storage"] and data.storage.backend == "file")
+    return on
+
+
 def secrets_of(name: str, data: InstanceData) -> dict[str, str]:
-    """Secret names by kind: the four of the plan, which may be chosen, and those only this project reads."""
+    """Secret names by kind: the four of the plan, whose names may be chosen, and those that the services need."""
+    on = services_of(data)
+    needed = {
+        "dbverifier": True,
+        "realtime": on["realtime"],
+        "dashboard": on["studio"],
+        "meta": on["meta"],
+        "s3": on["storage"],
+        "s3backend": on["storage"] and data.storage.backend == "s3",
+        "smtp": on["auth"] and data.smtp is not None and data.smtp.user is not None,
+        "authdb": on["auth"] and not data.auth.database_socket,
+        "authverifier": on["auth"] and not data.auth.database_socket,
+    }
     chosen = {kind: getattr(data, field) or names.secret(name, kind) for kind, field in SECRET_FIELDS.items()}
-    return {**chosen, "dbverifier": names.secret(name, "dbverifier")}
+    environments = {environment_kind(service): secret for service, secret in data.secret_environment if secret and on[service]}
+    return {**chosen, **{kind: names.secret(name, kind) for kind, yes in needed.items() if yes}, **environments}
+
+
+def environment_kind(service: str) -> str:
+    """The kind of the secret that holds a service's secret variables."""
+    return f"environment-{service}"
+
+
+def secret_field(kind: str) -> str:
+    """The key of group_data that names the secret of a kind."""
+    environments = {environment_kind(service): f"secret_environment.{service}" for service in SERVICES}
+    return {**SECRET_FIELDS, **environments}.get(kind, "secrets")
+
+
+def camel(name: str) -> str:
+    """A key of group_data as the module calls it: `rest_api` is `restApi`."""
+    return re.sub(r"_([a-z0-9])", lambda match: match[1].upper(), name)
+
+
+def _camel(value: dict[str, Any]) -> dict[str, Any]:
+    return {camel(key): _camel(item) if isinstance(item, dict) else item for key, item in value.items()}
 
 
 def json_text(value: Any) -> bytes:

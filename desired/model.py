@@ -1,92 +1,13 @@
 """The shape of group_data: what a person writes, with the plan's names and defaults. Frozen; unknown keys are refused.
 
-Each refusal says what is allowed; `description` says what to do where a value is missing.
+`description` says what to do where a value is missing.
 """
 
-import re
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
-from desired import names
-from desired.numbers import INTERNAL
-from desired.recipients import usable_recipient
-
-_LABEL = names.SUBDOMAIN.pattern
-_DOMAIN = re.compile(rf"(?=.{{1,189}}$)({_LABEL}\.)+[a-z]([a-z0-9-]{{0,61}}[a-z0-9])")
-
-
-def _matching(pattern: re.Pattern[str], allowed: str) -> AfterValidator:
-    def check(value: str) -> str:
-        if not pattern.fullmatch(value):
-            raise ValueError(f"must be {allowed}")
-        return value
-
-    return AfterValidator(check)
-
-
-def _between(low: int, high: int) -> AfterValidator:
-    def check(value: int) -> int:
-        if not low <= value <= high:
-            raise ValueError(f"must be a whole number from {low} to {high}")
-        return value
-
-    return AfterValidator(check)
-
-
-def _not_internal(port: int) -> int:
-    if port in INTERNAL:
-        raise ValueError(f"{INTERNAL.start} to {INTERNAL.stop - 1} belong to the slots; choose a port outside")
-    return port
-
-
-def _not_reserved(role: str) -> str:
-    if names.reserved_role(role):
-        raise ValueError("this role belongs to the whole cluster; choose another")
-    return role
-
-
-def _not_a_generation(secret: str) -> str:
-    if secret.endswith(names.GENERATIONS):
-        raise ValueError(f"the endings {' and '.join(names.GENERATIONS)} are those of a rotation; choose another name")
-    return secret
-
-
-def _listed(value: object) -> tuple[object, ...]:
-    if not isinstance(value, list | tuple):
-        raise ValueError('must be a list with the line of a .pub file an entry: ["ssh-ed25519 AAAA... you@workstation"]')
-    if not value:
-        raise ValueError("must name at least one key, or nobody could open the secrets: the line of your ~/.ssh/id_ed25519.pub")
-    return tuple(value)
-
-
-_SECRET_NAME = (
-    "the name of an agenix secret: up to 63 small letters, digits and -, the first a letter"  # noqa: S105 -- says what is allowed
-    " (the value itself never stands here: it is kept in secrets/NAME.age)"
-)
-SecretName = Annotated[str, _matching(names.SECRET, _SECRET_NAME), AfterValidator(_not_a_generation)]
-DatabaseName = Annotated[
-    str,
-    _matching(names.DATABASE, "supabase_ and 1 to 54 small letters, digits or _: other names are other applications'"),
-]
-RoleName = Annotated[
-    str,
-    _matching(names.ROLE, "up to 63 small letters, digits and _, the first no digit"),
-    AfterValidator(_not_reserved),
-]
-Subdomain = Annotated[str, _matching(names.SUBDOMAIN, "one DNS label: up to 63 small letters, digits and -, no - at the ends")]
-Domain = Annotated[str, _matching(_DOMAIN, "a DNS name in small letters, such as example.org")]
-Port = Annotated[int, _between(1024, 65535), AfterValidator(_not_internal)]
-Bucket = Annotated[
-    str,
-    _matching(re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]"), "3 to 63 small letters, digits, . and -, no . or - at the ends"),
-]
-HostPath = Annotated[
-    str,
-    _matching(re.compile(r"(/(?!\.{1,2}(/|$))[^/\x00-\x1f]+)+"), "an absolute path on the host, such as /etc/nixos/supabase"),
-]
-LocalPath = Annotated[str, _matching(re.compile(r"[^\x00-\x1f]+"), "a path on this machine, on one line")]
-Operators = Annotated[tuple[Annotated[str, AfterValidator(usable_recipient)], ...], BeforeValidator(_listed)]
+from desired import forms, profiles
 
 
 class Model(BaseModel):
@@ -94,58 +15,144 @@ class Model(BaseModel):
 
 
 class DatabaseData(Model):
-    name: DatabaseName | None = None
-    user: RoleName | None = None
+    name: forms.DatabaseName | None = None
+    user: forms.RoleName | None = None
     create_database: bool = True
+
+
+class ServicesData(Model):
+    """None follows the profile; `storage` first follows `storage.enable`, `imgproxy` follows `storage`."""
+
+    rest_api: bool | None = None
+    auth: bool | None = None
+    storage: bool | None = None
+    realtime: bool | None = None
+    meta: bool | None = None
+    studio: bool | None = None
+    imgproxy: bool | None = None
+
+
+class AuthData(Model):
+    """`database_socket`: False lets it log in with a password over TCP."""
+
+    site_url: forms.WebUrl | None = None
+    redirect_urls: forms.RedirectUrls = ()
+    disable_signup: bool = False
+    autoconfirm: bool = False
+    jwt_expiry: forms.Seconds = 3600
+    database_socket: bool = True
+
+
+class SmtpData(Model):
+    """The password is a secret of its own, wanted when there is a `user`."""
+
+    host: Annotated[forms.HostName, Field(description='name the mail server:  "host": "smtp.example.org"')]
+    port: forms.Port = 587
+    user: forms.Line | None = None
+    sender: Annotated[forms.MailAddress, Field(description='name whom mails come from:  "sender": "no-reply@example.org"')]
+    sender_name: forms.Line | None = None
+
+
+class S3Data(Model):
+    """Where files go with `backend` "s3". The key is a secret of its own."""
+
+    endpoint: Annotated[forms.Origin, Field(description='name the server:  "endpoint": "https://s3.eu-central-1.amazonaws.com"')]
+    region: Annotated[forms.Region, Field(description='name the region:  "region": "eu-central-1"')]
+    bucket: Annotated[forms.Bucket, Field(description='name the bucket that all files go to:  "bucket": "my-files"')]
+    force_path_style: bool = True
 
 
 class StorageData(Model):
     enable: bool | None = None
-    bucket: Bucket = "supabase-storage"
+    bucket: forms.Bucket = "supabase-storage"
+    backend: Literal["file", "s3"] = "file"
+    s3: S3Data | None = None
+    file_size_limit: forms.Bytes = 52428800
 
 
-class ServicesData(Model):
-    realtime: bool = True
-    auth: bool = True
-    rest_api: bool = True
-    storage: bool | None = None
+class RealtimeData(Model):
+    superuser: bool = False
+    max_concurrent_users: forms.Users = 200
+
+
+class EnvironmentData(Model):
+    """Public variables of a service beyond what the options above set."""
+
+    rest_api: forms.Variables = {}
+    auth: forms.Variables = {}
+    storage: forms.Variables = {}
+    realtime: forms.Variables = {}
+    meta: forms.Variables = {}
+    studio: forms.Variables = {}
+    imgproxy: forms.Variables = {}
+
+
+class SecretEnvironmentData(Model):
+    """Names of secrets that hold lines KEY=VALUE for a service."""
+
+    rest_api: forms.SecretName | None = None
+    auth: forms.SecretName | None = None
+    storage: forms.SecretName | None = None
+    realtime: forms.SecretName | None = None
+    meta: forms.SecretName | None = None
+    studio: forms.SecretName | None = None
+    imgproxy: forms.SecretName | None = None
+
+
+class LimitsData(Model):
+    """Of all services of an instance together; None follows the profile. `memory` in MiB."""
+
+    memory: forms.Memory | None = None
+    tasks: forms.Tasks | None = None
 
 
 class InstanceData(Model):
-    """One value of `instances`. What is None follows from the instance's name, its slot or another field."""
+    """One value of `instances`. What is None follows from the instance's name, its slot, its profile or another field."""
 
     enable: bool = True
-    subdomain: Subdomain | None = None
-    port: Port | None = None
+    profile: profiles.Name = "full"
+    subdomain: forms.Subdomain | None = None
+    port: forms.GatewayPort | None = None
     log_level: Literal["debug", "info", "warn", "error"] = "info"
     database: DatabaseData = DatabaseData()
-    storage: StorageData = StorageData()
     services: ServicesData = ServicesData()
-    jwt_secret: SecretName | None = None
-    anon_key: SecretName | None = None
-    service_key: SecretName | None = None
-    database_url: SecretName | None = None
+    auth: AuthData = AuthData()
+    smtp: SmtpData | None = None
+    storage: StorageData = StorageData()
+    realtime: RealtimeData = RealtimeData()
+    limits: LimitsData = LimitsData()
+    environment: EnvironmentData = EnvironmentData()
+    secret_environment: SecretEnvironmentData = SecretEnvironmentData()
+    jwt_secret: forms.SecretName | None = None
+    anon_key: forms.SecretName | None = None
+    service_key: forms.SecretName | None = None
+    database_url: forms.SecretName | None = None
 
 
 class HostData(Model):
     """The top-level keys of group_data that describe a host, `instances` and `instance_defaults` aside."""
 
     system: Literal["nixos", "sandbox"] = "nixos"
-    domain: Annotated[Domain, Field(description='the instances are served below it, so set it:  domain = "example.org"')]
+    domain: Annotated[forms.Domain, Field(description='the instances are served below it, so set it:  domain = "example.org"')]
     operators: Annotated[
-        Operators,
+        forms.Operators,
         Field(
             description="name the keys that may decrypt the secrets, a line of a .pub file each:  "
             'operators = ["ssh-ed25519 AAAA... you@workstation"]  (`cat ~/.ssh/id_ed25519.pub` shows yours, '
             "`ssh-keygen -t ed25519` makes one)"
         ),
     ]
-    capacity: Annotated[int, _between(1, 600)] = 10
-    module_dir: HostPath = "/etc/nixos/supabase"
-    postgresql_port: Annotated[int, _between(1, 65535)] = 5432
-    way_back_seconds: Annotated[int, _between(10, 3600)] = 180
-    secrets_dir: LocalPath = "secrets"
-    identity: LocalPath = "~/.ssh/id_ed25519"
+    capacity: forms.Capacity = 10
+    host_memory: forms.HostMemory | None = None
+    edge: Literal["caddy", "nginx", "gateway", "none"] | None = None
+    acme_email: forms.MailAddress | None = None
+    authelia: forms.Origin | None = None
+    module_dir: forms.HostPath = "/etc/nixos/supabase"
+    flake: forms.Flake | None = None
+    postgresql_port: forms.Port = 5432
+    way_back_seconds: forms.WayBackSeconds = 180
+    secrets_dir: forms.LocalPath = "secrets"
+    identity: forms.LocalPath = "~/.ssh/id_ed25519"
 
 
 def merged(defaults: dict[str, Any], value: dict[str, Any]) -> dict[str, Any]:

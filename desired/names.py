@@ -14,6 +14,8 @@ SECRET = re.compile(r"[a-z][a-z0-9-]{0,62}")
 GENERATIONS = ("-next", "-previous")
 DATABASE = re.compile(r"supabase_[a-z0-9_]{1,54}")
 ROLE = re.compile(r"[a-z_][a-z0-9_]{0,62}")
+#: A variable of a service's environment.
+VARIABLE = re.compile(r"[A-Z][A-Z0-9_]*")
 #: A DNS label (RFC 1035): what may stand before the host's domain.
 SUBDOMAIN = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 

@@ -2,13 +2,13 @@
 
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
 
 from desired import names
 from desired.errors import Mistake
-from desired.instance import SECRET_FIELDS
+from desired.instance import SECRET_FIELDS, services_of
 from desired.model import HostData, InstanceData, merged
 from desired.numbers import INTERNAL
 from desired.shown import named, shown, suggestion
@@ -18,11 +18,14 @@ _HOST_KEYS = frozenset({*HostData.model_fields, "instances", "instance_defaults"
 #: What pydantic's own kinds of errors mean here; the others carry a message of the model.
 _ALLOWED = {
     "bool_type": "must be True or False",
+    "dict_type": "must be a dictionary",
     "int_type": "must be a whole number",
     "string_type": "must be text",
     "model_type": "must be a dictionary",
     "invalid_key": "keys must be text",
 }
+#: Fields where somebody may have typed a secret.
+_UNSHOWN = frozenset({*SECRET_FIELDS.values(), "environment", "secret_environment"})
 _Model = TypeVar("_Model", bound=BaseModel)
 
 
@@ -93,15 +96,31 @@ def _instances(source: HostInput, file: str, found: list[Mistake]) -> dict[str, 
             data = _parsed(InstanceData, merged(defaults, value), found, lambda _: file, name)
             if data is not None:
                 parsed[name] = data
-                found += _one_switch(data, file, name)
+                for field, problem, seen in _across_services(data, value):
+                    found.append(Mistake(file, field, problem, name, seen))
     return parsed
 
 
-def _one_switch(data: InstanceData, file: str, name: str) -> Iterator[Mistake]:
-    storage, service = data.storage.enable, data.services.storage
+def _across_services(data: InstanceData, written: Mapping[str, Any]) -> Iterator[tuple[str, str, str | None]]:
+    """Field, problem and shown value of what does not go together. `written`: the instance's own values, without
+    instance_defaults, which may speak of services that only others run."""
+    storage, service, on = data.storage.enable, data.services.storage, services_of(data)
     if storage is not None and service is not None and storage != service:
         problem = f"services.storage = {service} says the opposite; they are one switch: set one of them, or both alike"
-        yield Mistake(file, "storage.enable", problem, name, str(storage))
+        yield "storage.enable", problem, str(storage)
+    if on["studio"] and not on["meta"]:
+        yield "services.studio", "Studio works through meta: switch services.meta on too, or studio off", "True"
+    if on["imgproxy"] and not on["storage"]:
+        yield "services.imgproxy", "it reads the files of storage: switch services.storage on too, or leave this unset", "True"
+    if on["imgproxy"] and data.storage.backend == "s3":
+        yield "services.imgproxy", 'storage.backend = "s3" leaves no files here that it could read: leave this unset', "True"
+    if on["storage"] and data.storage.backend == "s3" and data.storage.s3 is None:
+        example = '"s3": {"endpoint": "https://s3.eu-central-1.amazonaws.com", "region": "eu-central-1", "bucket": "my-files"}'
+        yield "storage.s3", f'is missing; backend = "s3" needs in storage:  {example}', None
+    for field in ("environment", "secret_environment"):
+        for kind, value in written.get(field, {}).items():
+            if value and not on[kind]:
+                yield f"{field}.{kind}", f"the service is off: switch services.{kind} on, or remove this", None
 
 
 def _wrong_name(name: object) -> str | None:
@@ -138,21 +157,20 @@ def _parsed(
         return model.model_validate(value)
     except ValidationError as error:
         for item in error.errors(include_url=False):
-            top, *below = item["loc"]
+            top, *below = (part for part in item["loc"] if part != "[key]")
             field = named(top) + "".join(f"[{part}]" if isinstance(part, int) else f".{named(part)}" for part in below)
             found.append(Mistake(file(str(top)), prefix + field, _problem(item, model), instance, _value(item)))
         return None
 
 
 def _problem(item: Any, model: type[BaseModel]) -> str:
-    kind = item["type"]
+    kind, (*path, last) = item["type"], item["loc"]
     if kind == "extra_forbidden":
-        owner: Any = model
-        for part in item["loc"][:-1]:
-            owner = owner.model_fields[part].annotation
-        return f"unknown key; {suggestion(item['loc'][-1], owner.model_fields)}"
+        return f"unknown key; {suggestion(last, _at(model, path).model_fields)}"
     if kind == "missing":
-        return f"is missing; {model.model_fields[item['loc'][0]].description}"
+        return f"is missing; {_at(model, path).model_fields[last].description}"
+    if last == "[key]":
+        return _ALLOWED["invalid_key"]
     if kind == "literal_error":
         return f"must be {item['ctx']['expected']}"
     if kind == "value_error":
@@ -160,10 +178,18 @@ def _problem(item: Any, model: type[BaseModel]) -> str:
     return _ALLOWED[kind]
 
 
+def _at(model: type[BaseModel], path: list[str]) -> type[BaseModel]:
+    """The model below `path`."""
+    for part in path:
+        annotation: Any = model.model_fields[part].annotation
+        model = next(option for option in (annotation, *get_args(annotation)) if hasattr(option, "model_fields"))
+    return model
+
+
 def _value(item: Any) -> str | None:
     """What may be shown of a wrong value: not what a secret could have been typed into, of a key only what is public."""
     field, value = item["loc"][0], item["input"]
-    if item["type"] in ("extra_forbidden", "missing", "invalid_key") or field in SECRET_FIELDS.values():
+    if item["type"] in ("extra_forbidden", "missing", "invalid_key") or field in _UNSHOWN:
         return None
     if field == "operators" and not str(value).startswith(("ssh-", "ecdsa-", "sk-")):
         return None

@@ -91,10 +91,16 @@ def plan(
         found: list[str] = []
         for item in group:
             files = stored[item.secret]
+            made = GENERATORS[item.kind].make is not None
             if item.kind in fresh:
+                if not made:
+                    found.append(f"{directory}/{item.secret}.age cannot be made anew: {asked(item, directory)}")
                 continue
             if files.ciphertext is None and files.sidecar is None:
-                missing.add(item.kind)
+                if made:
+                    missing.add(item.kind)
+                else:
+                    found.append(f"{directory}/{item.secret}.age is missing: {asked(item, directory)}")
                 continue
             result = judged(item, files, directory, origin)
             if isinstance(result, str):
@@ -119,11 +125,27 @@ def _by_instance(items: Sequence[Wanted]) -> Iterator[list[Wanted]]:
     yield from groups.values()
 
 
+def asked(item: Wanted, directory: str) -> str:
+    """What a person must give, and how."""
+    age, adopt = f"{directory}/{item.secret}.age", f"`just supabase-adopt {item.instance}`"
+    return (
+        f"it is yours to give: {GENERATORS[item.kind].what}. Put it there with `age -a -R ~/.ssh/id_ed25519.pub -o {age}`, or "
+        f"with agenix: {adopt} writes the rule, then `agenix -e {item.secret}.age` in {directory}/. In the end {adopt} takes it "
+        "over"
+    )
+
+
+def anew(item: Wanted, directory: str) -> str:
+    """The way out when a value is lost or no good."""
+    if GENERATORS[item.kind].make is None:
+        return asked(item, directory)
+    return f"`just supabase-update-secret {item.instance} {item.kind}` makes a new one"
+
+
 def judged(item: Wanted, files: Stored, directory: str, origin: Callable[[str], str | None]) -> Sidecar | str:
     """The sidecar when both files are as a run left them and as wanted; else what is wrong and what to do."""
     age, json = f"{directory}/{item.secret}.age", f"{directory}/{item.secret}.json"
     adopt = f"`just supabase-adopt {item.instance}`"
-    update = f"`just supabase-update-secret {item.instance} {item.kind}`"
     if files.sidecar is None:
         return (
             f"{age} has no sidecar {json}: restore that from git; if the secret was put there by hand, {adopt} checks it "
@@ -131,8 +153,8 @@ def judged(item: Wanted, files: Stored, directory: str, origin: Callable[[str], 
         )
     if files.ciphertext is None:
         return (
-            f"{age} is missing, but its sidecar is there: restore the file from git; if it is lost for good, {update} makes "
-            "a new one"
+            f"{age} is missing, but its sidecar is there: restore the file from git; if it is lost for good, "
+            f"{anew(item, directory)}"
         )
     try:
         sidecar = parse(files.sidecar)
@@ -148,8 +170,8 @@ def judged(item: Wanted, files: Stored, directory: str, origin: Callable[[str], 
         return _changed(item, files.ciphertext, seen, age, adopt, origin)
     if sidecar.inputs != inputs_digest(item.inputs):
         return (
-            f"{age} was made for other values than group_data has now ({_shown(item.inputs)}): set them back, or {update} "
-            "makes a new one, which cuts off whoever uses the present one"
+            f"{age} was made for other values than group_data has now ({_shown(item.inputs)}): set them back, or "
+            f"{anew(item, directory)}, which cuts off whoever uses the present one"
         )
     return sidecar
 

@@ -21,12 +21,14 @@ def line(value: str) -> bytes:
     return value.encode() + b"\n"
 
 
-def value_of(plaintext: bytes) -> str:
-    """The value in a decrypted file. Raises ValueError when it is not one line of text (the message has none of it)."""
+def value_of(plaintext: bytes, *, lines: bool = False) -> str:
+    """The value in a decrypted file. Raises ValueError when it is not text of one line, or of `lines`, without saying what."""
     try:
         value = plaintext.decode().removesuffix("\n").removesuffix("\r")
     except UnicodeDecodeError:
         raise ValueError("it is not text") from None
+    if lines and value:
+        return value
     if not value or value != value.strip() or len(value.splitlines()) != 1:
         raise ValueError("it is not one line without spaces around it")
     return value

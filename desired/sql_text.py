@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from desired.errors import SecretStop
 
-#: The static SQL by name: observe, prelude, roles, database, schema.
+#: The static SQL by name; those called `pgrst_…` are the bodies of functions.
 STATIC: Final[Mapping[str, str]] = {
     path.stem: path.read_text(encoding="utf-8") for path in (Path(__file__).parent.parent / "templates/sql").glob("*.sql")
 }
@@ -105,18 +105,18 @@ def session(run_as: Sequence[str] = (), psql: str = "psql", connection: Sequence
 
 
 def verifier_line(verifiers: Mapping[str, str]) -> str:
-    """The first line of a stream, from verifiers (instance to verifier) that are in this process's memory.
+    """The first line of a stream, from verifiers (login to verifier) that are in this process's memory.
 
-    Raises SecretStop, naming the instance only, for what is no SCRAM-SHA-256 verifier.
+    Raises SecretStop, naming the login only, for what is no SCRAM-SHA-256 verifier.
     """
-    for instance, verifier in verifiers.items():
+    for login, verifier in verifiers.items():
         if not VERIFIER.fullmatch(verifier):
-            raise SecretStop(f"instance {instance}: its -dbverifier secret is no SCRAM verifier; run `just supabase-status`")
+            raise SecretStop(f"role {login}: the secret of its verifier is no SCRAM verifier; run `just supabase-status`")
     return setting("supabase.verifiers", dict(verifiers))
 
 
 def with_verifiers(paths: Mapping[str, str], session: str) -> str:
-    """Shell text that runs `session` with a first line composed on the host from files (instance to path), then its own stdin.
+    """Shell text that runs `session` with a first line composed on the host from files (login to path), then its own stdin.
 
     A value passes only through shell builtins: it is in no argument list, environment or file. A file that is missing or
     holds anything but one verifier ends it with status 1 before psql starts.

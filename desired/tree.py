@@ -14,7 +14,7 @@ from desired.revision import Digests, Revision, instance_files, revision, sha256
 #: Stands for the digest of content that is not known yet.
 PENDING = "pending"
 #: Root files of the tree that an earlier version of the module may have left behind.
-_OURS = re.compile(r"__[a-z_-]+\.nix|default\.nix|instance\.nix|secrets\.nix|numbers\.json|host\.json")
+_OURS = re.compile(r"__[a-z_-]+\.nix|default\.nix|instance\.nix|secrets\.nix|(numbers|host|images)\.json")
 
 
 @dataclass(frozen=True)

@@ -1,71 +1,25 @@
 """Which units a run starts, restarts, reloads or stops: announced from the data, before anything is built."""
 
+import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
-from desired import names
 from desired.changes import Change, Verb
+from desired.edge import edge_changes
 from desired.estate import Host
-from desired.instance import Instance
+from desired.instance import Instance, resolve
+from desired.model import InstanceData, merged
 from desired.revision import Digests
 from desired.tree import ObservedTree, Tree
+from desired.unit_table import UNITS, Option, Unit, on, secrets, unit_name, value_of
 
-#: An instance as its file has it; one written by hand may leave values to the module's defaults.
-Option = Mapping[str, Any]
-
-
-@dataclass(frozen=True)
-class _Service:
-    """
-    switch: the `services` switch that turns it on; None: always on
-    fields: what its unit's text is made of, beside the host's domain: another value is a restart
-    secrets: the fields that name what its runtime material is composed of: another ciphertext is a reload
-    levels: log levels that it treats like another one
-    """
-
-    switch: str | None
-    fields: tuple[str, ...]
-    secrets: tuple[str, ...]
-    levels: Mapping[str, str] = field(default_factory=dict)
-
-    def on(self, option: Option) -> bool:
-        return bool(option.get("enable", True) and (self.switch is None or option.get("services", {}).get(self.switch, True)))
-
-    def text(self, option: Option, domain: object) -> dict[str, object]:
-        """Equal values, equal unit."""
-        values = {name: _get(option, name) for name in self.fields}
-        level = values["logLevel"]
-        return {**values, "logLevel": self.levels.get(level, level), "domain": domain}
-
-    def sources(self, option: Option, digests: Digests) -> dict[str, str | None]:
-        """The ciphertexts its runtime material is composed of, other generations of a secret included."""
-        current = [str(option.get(name)) for name in self.secrets]
-        other = {secret + ending for secret in current for ending in names.GENERATIONS}.intersection(option.get("secrets", ()))
-        return {secret: digests.get(f"secrets/{secret}.age") for secret in (*current, *sorted(other))}
-
-
-#: Mirrors `__rest.nix` and `__gateway.nix`.
-_SERVICES: Mapping[str, _Service] = {
-    "rest": _Service(
-        switch="restApi",
-        fields=("subdomain", "logLevel", "database.name", "jwtSecret"),
-        secrets=("jwtSecret",),
-        levels={"debug": "info"},
-    ),
-    "gateway": _Service(
-        switch=None,
-        fields=("subdomain", "port", "logLevel", "services.restApi", "anonKey", "serviceKey"),
-        secrets=("anonKey", "serviceKey"),
-        levels={"warn": "error"},
-    ),
-}
+_QUIET = ("inactive", "failed")
 
 
 def units_of(instance: Instance) -> tuple[str, ...]:
     """The units that run while the instance is enabled."""
     option = {**instance.as_option(), "enable": True}
-    return tuple(names.unit(instance.name, name) for name, service in _SERVICES.items() if service.on(option))
+    return tuple(unit_name(instance.name, unit, option) for unit in UNITS if on(unit, option))
 
 
 def unit_changes(
@@ -81,21 +35,64 @@ def unit_changes(
     verb: Verb = "restart" if active.get("postgresql.service") == "active" else "start"
     changes = [] if postgresql is None else [Change(None, verb, "postgresql.service", postgresql)]
     for name in sorted(after.instances):
-        for kind, service in _SERVICES.items():
-            unit = names.unit(name, kind)
-            state = active.get(unit, "inactive")
-            if not service.on(after.instances[name]):
-                if state not in ("inactive", "failed"):
-                    changes.append(Change(name, "stop", unit))
-            elif state not in ("active", "reloading"):
-                changes.append(Change(name, "start", unit))
-            elif module:
-                changes.append(Change(name, "restart", unit, "if the new module changes it"))
-            elif postgresql is not None:
-                changes.append(Change(name, "restart", unit, "with postgresql.service"))
-            else:
-                changes += _change(name, unit, service, before, after)
-    return tuple(changes)
+        changes += _of_instance(name, before, after, active, module, postgresql is not None)
+    return (*changes, *edge_changes(before, after, active))
+
+
+def _of_instance(
+    name: str, before: ObservedTree, after: ObservedTree, active: Mapping[str, str], module: bool, postgresql: bool
+) -> Iterator[Change]:
+    option = _whole(name, after.instances[name])
+    wanted = {unit_name(name, unit, option): unit for unit in UNITS if on(unit, option)}
+    possible = dict.fromkeys([unit_name(name, unit, option) for unit in UNITS] + _gateway_sockets(name, active))
+    for file in possible:
+        unit, state = wanted.get(file), active.get(file, "inactive")
+        if unit is None:
+            if state not in _QUIET:
+                yield Change(name, "stop", file)
+        elif state not in ("active", "reloading"):
+            yield Change(name, "start", file)
+        elif module and unit.restarted:
+            yield Change(name, "restart", file, "if the new module changes it")
+        elif postgresql and unit.database:
+            yield Change(name, "restart", file, "with postgresql.service")
+        else:
+            yield from _change(name, file, unit, before, after)
+
+
+def _change(name: str, file: str, unit: Unit, before: ObservedTree, after: ObservedTree) -> Iterator[Change]:
+    """What becomes of a running unit."""
+    old, new = _whole(name, before.instances.get(name, {})), _whole(name, after.instances[name])
+    differs = [
+        field
+        for field in unit.fields
+        if value_of(unit, field, old, before.host.get("domain")) != value_of(unit, field, new, after.host.get("domain"))
+    ]
+
+    def fresh(kinds: tuple[str, ...]) -> bool:
+        return _ciphertexts(secrets(name, kinds, old), before.digests) != _ciphertexts(secrets(name, kinds, new), after.digests)
+
+    if differs or fresh(unit.restarts):
+        yield Change(name, "restart", file, ", ".join(differs) or "secrets")
+    elif fresh(unit.reloads):
+        yield Change(name, "reload", file, "secrets")
+
+
+def _ciphertexts(names: tuple[str, ...], digests: Digests) -> dict[str, str | None]:
+    return {name: digests.get(f"secrets/{name}.age") for name in names}
+
+
+def _gateway_sockets(name: str, active: Mapping[str, str]) -> list[str]:
+    """Those of other ports too, which the gateway had before."""
+    return [file for file in active if re.fullmatch(rf"supabase-{name}-[0-9]+\.socket", file)]
+
+
+def _whole(name: str, option: Option) -> Option:
+    """An instance's file that a person wrote, or that an earlier version did, leaves values to the module's defaults."""
+    if "profile" in option:
+        return option
+    slot: Any = option.get("slot", 0)
+    return merged(resolve(name, InstanceData(), host="", domain="", slot=slot).as_option(), dict(option))
 
 
 def _postgresql(host: Host, before: ObservedTree, module: bool) -> str | None:
@@ -105,20 +102,3 @@ def _postgresql(host: Host, before: ObservedTree, module: bool) -> str | None:
     if before.host.get("capacity") != host.data.capacity:
         return "capacity"
     return "if the new module changes its settings" if module else None
-
-
-def _change(name: str, unit: str, service: _Service, before: ObservedTree, after: ObservedTree) -> Iterator[Change]:
-    """What becomes of a running unit."""
-    old, new = before.instances.get(name, {}), after.instances[name]
-    was, will = service.text(old, before.host.get("domain")), service.text(new, after.host.get("domain"))
-    if was != will:
-        yield Change(name, "restart", unit, ", ".join(key for key in will if was[key] != will[key]))
-    elif service.sources(old, before.digests) != service.sources(new, after.digests):
-        yield Change(name, "reload", unit, "secrets")
-
-
-def _get(value: Option, path: str) -> Any:
-    *parents, last = path.split(".")
-    for part in parents:
-        value = value.get(part, {})
-    return value.get(last)

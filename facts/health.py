@@ -1,64 +1,115 @@
-"""Whether instances answer through their gateways: one command, one request per instance in parallel."""
+"""Whether instances answer through their gateways: one command for the whole host, a request per service in parallel."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Final
 
 from pyinfra.api.facts import FactBase
 
-from desired.numbers import internal
 from facts.script import script_text
+
+#: Instance and service, and what was seen: `ok`, an HTTP status (000: nothing answered), or `unhealthy`.
+Question = tuple[str, str]
+Answers = Mapping[Question, str]
+
+#: Option of a service to the name of its unit; imgproxy answers storage only.
+_SERVICES: Final = {name: name for name in ("auth", "storage", "realtime", "meta", "studio")} | {"restApi": "rest"}
+#: Method, path and expected status. None of these touches the database: 406 is PostgREST's answer to a schema it does not
+#: serve, in 1 ms where the whole API takes 12; `gateway` stands for an instance that serves nothing.
+_LIGHT: Final = {
+    "gateway": "head /rest/v1/ 404",
+    "rest": "head /rest/v1/ 406",
+    "auth": "get /auth/v1/health 200",
+    "storage": "get /storage/v1/status 200",
+    "realtime": "get /realtime/v1/healthcheck 200",
+    "meta": "get /pg/health 200",
+    "studio": "get /api/platform/profile 200",
+}
+#: These go through to the database. Realtime answers 200 in any state: its body says whether it is healthy.
+_WHOLE: Final = _LIGHT | {
+    "rest": "head /rest/v1/ 200",
+    "auth": "get /auth/v1/admin/users?per_page=1 200",
+    "storage": "get /storage/v1/bucket 200",
+    "realtime": "get /realtime/v1/health healthy",
+}
 
 
 @dataclass(frozen=True)
 class Probe:
-    """What is asked of one gateway. `uid` must own the listener on `port`, or the key would go to a stranger; `key` is the
-    path of the decrypted service key on the host; `status` the HTTP status that means health."""
+    """What is asked of one gateway. `uid` must own the listener on `port`, or the key would go to a stranger: systemd holds
+    it. `key` and `password` (Studio's) are paths of decrypted secrets on the host."""
 
     name: str
     port: int
-    uid: int
     key: str
-    status: str
+    password: str
+    services: tuple[str, ...]
+    uid: int = 0
 
     @classmethod
     def of(cls, name: str, option: Mapping[str, Any]) -> "Probe":
-        """`option`: the instance as the module has it. Without a REST API its gateway answers 404, which proves it runs."""
-        status = "200" if option["services"]["restApi"] else "404"
-        return cls(name, option["port"], internal(option["slot"], "gateway"), f"/run/agenix/{option['serviceKey']}", status)
+        """`option`: the instance as the module has it."""
+        services = tuple(unit for service, unit in _SERVICES.items() if option["services"].get(service))
+        password = f"/run/agenix/supabase-{name}-dashboard"
+        return cls(name, option["port"], f"/run/agenix/{option['serviceKey']}", password, services or ("gateway",))
 
 
-def health_args(probes: tuple[Probe, ...], wait: int) -> tuple[str, ...]:
+def health_args(probes: tuple[Probe, ...], wait: int, light: bool) -> tuple[str, ...]:
     """Arguments of the script; a listener stands in /proc/net/tcp as `PORT:UID`, the port in hexadecimal."""
-    asked = ((probe.name, str(probe.port), f"{probe.port:04X}:{probe.uid}", probe.key, probe.status) for probe in probes)
-    return (str(wait), *(word for words in asked for word in words))
+    questions = "".join(f";{service} {question}" for service, question in (_LIGHT if light else _WHOLE).items()) + ";"
+    asked = (
+        (item.name, str(item.port), f"{item.port:04X}:{item.uid}", item.key, item.password, " ".join(item.services))
+        for item in probes
+    )
+    return (str(wait), questions, *(word for words in asked for word in words))
 
 
-def parse_health(output: list[str]) -> dict[str, str]:
-    """Instance name to HTTP status; `000` where nothing answered."""
+def parse_health(output: list[str]) -> dict[Question, str]:
     fields = (line.split() for line in output)
-    return {words[1]: words[2] for words in fields if len(words) == 3 and words[0] == "health"}
+    return {(words[1], words[2]): words[3] for words in fields if len(words) == 4 and words[0] == "health"}
 
 
-def unhealthy(probes: tuple[Probe, ...], answers: Mapping[str, str]) -> dict[str, str]:
-    """The instances that do not serve, with the status seen; one that was not asked at all counts as 000."""
-    return {probe.name: answers.get(probe.name, "000") for probe in probes if answers.get(probe.name) != probe.status}
+def unhealthy(probes: tuple[Probe, ...], answers: Answers) -> dict[Question, str]:
+    """What does not serve, with the answer seen; what was not asked at all counts as 000."""
+    asked = ((probe.name, service) for probe in probes for service in probe.services)
+    return {question: seen for question in asked if (seen := answers.get(question, "000")) != "ok"}
 
 
-def lightly(probes: tuple[Probe, ...]) -> tuple[Probe, ...]:
-    """The same instances, asked without a query: gateway, key and REST API answer, the database is not touched."""
-    return tuple(replace(probe, status="406") if probe.status == "200" else probe for probe in probes)
+def limited(probes: tuple[Probe, ...], questions: Collection[Question], *, inside: bool) -> tuple[Probe, ...]:
+    """The probes with only those services that are, or are not, among `questions`."""
+    left = (
+        replace(probe, services=tuple(item for item in probe.services if ((probe.name, item) in questions) is inside))
+        for probe in probes
+    )
+    return tuple(probe for probe in left if probe.services)
 
 
-class Health(FactBase[dict[str, str]]):
-    """Status per instance."""
+def told(probes: tuple[Probe, ...], broken: Answers) -> dict[str, str]:
+    """Instance to what is wrong with it, for a person: `storage answers HTTP 503`. `probes`: what was asked."""
+    result = {}
+    for probe in probes:
+        seen = {service: broken[probe.name, service] for service in probe.services if (probe.name, service) in broken}
+        if seen and all(seen.get(service) == "000" for service in probe.services):
+            result[probe.name] = "does not answer"
+        elif seen:
+            result[probe.name] = ", ".join(f"{service} {_said(answer)}" for service, answer in seen.items())
+    return result
 
-    def command(self, probes: tuple[Probe, ...], wait: int = 0) -> str:
-        return script_text("health", args=health_args(probes, wait))
+
+def _said(answer: str) -> str:
+    words = {"000": "does not answer", "unhealthy": "says it is not healthy"}
+    return words.get(answer, f"answers HTTP {answer}")
+
+
+class Health(FactBase[dict[Question, str]]):
+    """What each service answers. `light`: without a query to the database."""
+
+    def command(self, probes: tuple[Probe, ...], wait: int = 0, light: bool = False) -> str:
+        return script_text("health", args=health_args(probes, wait, light))
 
     @staticmethod
-    def default() -> dict[str, str]:
+    def default() -> dict[Question, str]:
         return {}
 
-    def process(self, output: list[str]) -> dict[str, str]:
+    def process(self, output: list[str]) -> dict[Question, str]:
         return parse_health(output)

@@ -1,4 +1,4 @@
-"""One question to the host's PostgreSQL: which of our roles and databases are there, and in what state."""
+"""One question to the host's PostgreSQL: which of our roles and databases are there, in what state, and what is inside them."""
 
 import json
 import re
@@ -6,29 +6,37 @@ import re
 from pyinfra.api.facts import FactBase
 
 from desired.cluster_state import Absent, Observation, Unreachable, observed
-from desired.sql_text import STATIC
+from desired.sql_text import STATIC, connect, literal, psql_word
 
 _STATUS = re.compile(r"status (\d+)")
 _NO_SERVER = re.compile(r"No such file or directory|Connection refused")
 _NO_USER = re.compile(r"(user \S+ does not exist|unknown user|no passwd entry)")
+_PSQL = re.compile(r"^psql:\S+ (error: )?(\\connect: )?")
+_ENTERING = re.compile(r"entering (\S+)")
 
 
 class Cluster(FactBase[Observation]):
-    """The `Observation` of the whole host: one connection, to database postgres, that reads shared catalogs only."""
+    """The `Observation` of the whole host: one psql, which reads shared catalogs first and then enters one database after the
+    other. It reads catalogs only."""
 
-    def command(self, session: str) -> str:
-        """`session`: shell text from `desired.sql_text.session`."""
-        return f"{{ {session}; }} 2>&1 <<'SUPABASE_SQL'\n{STATIC['observe']}SUPABASE_SQL\necho status $?"
+    def command(self, session: str, databases: tuple[str, ...] = ()) -> str:
+        """`session`: shell text from `desired.sql_text.session`; `databases`: those to be entered, if they are there."""
+        # What psql says goes last: its two outputs are buffered apart, and a line of one could cut a line of the other.
+        return f"""{{ said=$({{ {session}; echo status $? >&2; }} 2>&1 >&3 3>&- <<'SUPABASE_SQL'
+{STATIC["observe"]}{_insides(databases)}SUPABASE_SQL
+); }} 3>&1
+printf '%s\\n' "$said\""""
 
     def process(self, output: list[str]) -> Observation:
         status = _STATUS.fullmatch(output[-1].strip()) if output else None
         if status is None:
             return Unreachable("the connection to the host ended before psql did")
-        said = [line.strip() for line in output[:-1] if line.strip()]
-        document = next((line for line in said if line.startswith("{")), None)
-        if status[1] == "0" and document is not None:
-            return observed(json.loads(document))
-        reason = next((line for line in reversed(said) if not line.startswith("{")), f"psql ended with status {status[1]}")
+        documents = [json.loads(line) for line in output if line.startswith("{")]
+        said = [line.strip() for line in output[:-1] if line.strip() and not line.startswith("{")]
+        shut = _shut(said)
+        if documents and (status[1] == "0" or shut):
+            return observed(documents[0], documents[1:], {} if status[1] == "0" else shut)
+        reason = said[-1] if said else f"psql ended with status {status[1]}"
         if status[1] in ("126", "127") or (status[1] == "2" and _NO_SERVER.search("\n".join(said))):
             return Absent(reason)
         if _NO_USER.search(reason):
@@ -39,3 +47,23 @@ class Cluster(FactBase[Observation]):
     def default() -> Observation:
         """What silence means: not that nothing is there."""
         return Unreachable("psql gave no answer")
+
+
+def _insides(databases: tuple[str, ...]) -> str:
+    """psql text that enters each database that is there and open, and says on stderr which. One that refuses ends psql.
+
+    The question travels once, in a variable of psql: text for the shell has a limit."""
+    if not databases:
+        return ""
+    pieces = [f"SELECT {literal(STATIC['observe_inside'])} AS inside \\gset\n"]
+    for name in databases:
+        there = f"SELECT FROM pg_catalog.pg_database AS d WHERE d.datname = {literal(name)} AND d.datallowconn"
+        pieces.append(f"SELECT :'modern' AND EXISTS ({there}) AS there \\gset\n\\if :there\n\\warn entering {psql_word(name)}\n")
+        pieces.append(f"{connect(name)}:inside\n\\endif\n")
+    return "".join(pieces)
+
+
+def _shut(said: list[str]) -> dict[str, str]:
+    """The database that psql set out to enter last, with what it then said."""
+    found = [(number, entering[1]) for number, line in enumerate(said) if (entering := _ENTERING.fullmatch(line))]
+    return {name: _PSQL.sub("", (said[number + 1 :] or ["psql gave no answer"])[0]) for number, name in found[-1:]}

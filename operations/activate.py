@@ -4,12 +4,13 @@
     switch    activate the built system; the boot default stays
     databases roles, databases and their content; then the units may start
     health    every selected instance answers, asked over a new connection
+    settle    what services have made in their databases is seen, and written down
     confirm   boot default, the confirmed system; the way back is disarmed
 
 A step that fails returns the host at once; a run that dies lets it return when the time is up.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from pyinfra import logger
@@ -19,11 +20,12 @@ from pyinfra.api.operation import operation
 from pyinfra.api.state import State
 from pyinfra.context import host
 
+from desired import names
 from desired.changes import Change
 from desired.host_state import HostState, rebuild_reasons
 from desired.tree import ObservedTree
-from desired.units import unit_changes, units_of
-from facts.health import Health, Probe, health_args, lightly, parse_health, unhealthy
+from desired.units import unit_changes
+from facts.health import Answers, Health, Probe, Question, health_args, limited, parse_health, told, unhealthy
 from facts.module_tree import ModuleTree
 from facts.script import guarded, run_script
 from operations import databases, host_lock, way_back
@@ -34,20 +36,22 @@ from operations.stops import Commands, fail, stops_host
 
 #: Where a running system keeps the module tree it was built from.
 SOURCE = "/run/current-system/etc/supabase/source"
-#: How long instances may take until they answer after a change, and how long one that should answer is waited for.
-START_SECONDS, ANSWER_SECONDS = 30, 3
+#: How long instances may take until they answer after a change: with services in containers, which begin with migrations,
+#: and without. And how long one that should answer is waited for.
+CONTAINER_SECONDS, START_SECONDS, ANSWER_SECONDS = 90, 30, 3
+_CONTAINERS = frozenset({"storage", "realtime", "meta", "studio"})
 
 
 @dataclass(frozen=True)
 class Plan:
-    """`before`: the instances that did not answer before this run, with the status seen."""
+    """`before`: the services that did not answer before this run, with what was seen."""
 
     system: HostState
     rebuild: bool
     sql: databases.Plan
     ready: tuple[str, ...]
     units: tuple[Change, ...]
-    before: Mapping[str, str]
+    before: Answers
 
     @property
     def changes(self) -> tuple[Change, ...]:
@@ -59,12 +63,12 @@ class Plan:
 def activate(site: Site) -> Commands:
     """What runs on the host is what is wanted, and answers."""
     plan = _plan(site)
-    for name, status in sorted(plan.before.items()):
-        note(host, f"! {name}: does not answer (HTTP {status}); see  systemctl status supabase-{name}  on the host")
+    for name, wrong in told(site.probes(), plan.before).items():
+        note(host, f"! {name}: {wrong}; see  systemctl status supabase-{name}.slice  on the host")
     announce(host, plan.changes)
     if not plan.rebuild and not plan.changes:
         if plan.before:
-            yield FunctionCommand(fail, (f"unhealthy: {', '.join(sorted(plan.before))}",), {})
+            yield FunctionCommand(fail, (f"health: {_reason(site.probes(), plan.before)}",), {})
         else:
             host.noop("the wanted system runs and every instance answers")
         return
@@ -72,6 +76,8 @@ def activate(site: Site) -> Commands:
     if plan.rebuild:
         with way_back.told(host, site.host.data.way_back_seconds):
             yield host_lock.step(host, way_back.arm(site, host))
+            for command in plan.sql.lend(_otherwise(plan, "realtime's login could not be prepared for its migrations")):
+                yield host_lock.step(host, command)
             yield _step(plan, run_script("unit_log", "activate"), "the activation failed")
             yield from _bring(site, plan)
             yield _step(plan, run_script("confirm"), "the new system could not become the boot default")
@@ -90,6 +96,8 @@ def _bring(site: Site, plan: Plan) -> Commands:
         command = run_script("unit_log", "start", args=(" ".join(plan.ready), *start))
         yield _step(plan, command, "units did not start")
     yield FunctionCommand(_health, (site, plan), {})
+    for command in plan.sql.settle(site, _otherwise(plan, "what services make in their databases was not made")):
+        yield host_lock.step(host, command)
 
 
 def _step(plan: Plan, command: StringCommand, failure: str) -> StringCommand:
@@ -98,30 +106,40 @@ def _step(plan: Plan, command: StringCommand, failure: str) -> StringCommand:
 
 
 def _otherwise(plan: Plan, failure: str) -> str:
-    return way_back.now(host, failure) if plan.rebuild else ""
+    """What a failing step leaves behind it: nobody's right to grant on, and in an armed run the system of before."""
+    return "; ".join(filter(None, [plan.sql.withdraw, way_back.now(host, failure) if plan.rebuild else ""]))
 
 
 def _health(state: State, host: Host, site: Site, plan: Plan) -> bool:
-    """Every instance answers that answered before or is new; else the host returns."""
-    probes = tuple(probe for probe in site.probes() if probe.name not in plan.before)
-    success, lines = run_on_new_connection(state, host, run_script("health", args=health_args(probes, _patience(site))))
+    """Every service answers that answered before or is new; else the host returns."""
+    probes = limited(site.probes(), plan.before, inside=False)
+    args = health_args(probes, _patience(site), light=False)
+    success, lines = run_on_new_connection(state, host, run_script("health", args=args))
     broken = unhealthy(probes, parse_health(lines))
     if success and not broken:
         return True
-    seen = [f"{name} answers HTTP {status}" for name, status in sorted(broken.items())]
-    reason = "; ".join(seen if success else lines)
+    reason = _reason(probes, broken) if success else "; ".join(lines)
     fail(state, host, f"health: {reason}")
     if success:
-        units = [unit for item in site.enabled if item.name in broken for unit in units_of(item)]
-        _say(host, run_script("unit_log", "why", args=tuple(units)))
-    if plan.rebuild:
-        _say(host, StringCommand(_otherwise(plan, f"health was not seen: {reason}")))
+        _say(host, run_script("unit_log", "why", args=_units(broken)))
+    if otherwise := _otherwise(plan, f"health was not seen: {reason}"):
+        _say(host, StringCommand(otherwise))
     return False
 
 
+def _reason(probes: tuple[Probe, ...], broken: Answers) -> str:
+    return "; ".join(f"{name}: {wrong}" for name, wrong in told(probes, broken).items())
+
+
+def _units(broken: Iterable[Question]) -> tuple[str, ...]:
+    """What may say why: the services and their gateways."""
+    return tuple(dict.fromkeys(names.unit(name, kind) for name, service in broken for kind in (service, "gateway")))
+
+
 def _patience(site: Site) -> int:
-    """Seconds until an instance answers. What is left until the way back comes is for the return that a failure starts."""
-    return min(START_SECONDS, site.host.data.way_back_seconds // 2)
+    """Seconds until every service answers. What is left until the way back comes is for the return that a failure starts."""
+    containers = any(_CONTAINERS.intersection(probe.services) for probe in site.probes())
+    return min(CONTAINER_SECONDS if containers else START_SECONDS, site.host.data.way_back_seconds // 2)
 
 
 def _say(host: Host, command: StringCommand) -> None:
@@ -130,11 +148,11 @@ def _say(host: Host, command: StringCommand) -> None:
 
 
 def _still_unhealthy(state: State, host: Host, site: Site, plan: Plan) -> bool:
-    """The wanted state is live; instances that were broken before and still are fail the run all the same."""
-    probes = tuple(probe for probe in site.probes() if probe.name in plan.before)
-    _, lines = run(host, run_script("health", args=health_args(probes, _patience(site))))
-    answers = unhealthy(probes, parse_health(lines))
-    return not answers or fail(state, host, f"unhealthy as before this run: {', '.join(sorted(answers))}")
+    """The wanted state is live; services that were broken before and still are fail the run all the same."""
+    probes = limited(site.probes(), plan.before, inside=True)
+    _, lines = run(host, run_script("health", args=health_args(probes, _patience(site), light=False)))
+    broken = unhealthy(probes, parse_health(lines))
+    return not broken or fail(state, host, f"health, as before this run: {_reason(probes, broken)}")
 
 
 def _plan(site: Site) -> Plan:
@@ -146,12 +164,15 @@ def _plan(site: Site) -> Plan:
     ready = tuple(item.name for item in site.enabled if item.name not in system.ready)
     units = unit_changes(site.host, site.instances, tree, running, system.units)
     probes = _serving(site, system, running)
-    if not (rebuild or sql.changes or ready or units):
-        probes = lightly(probes)  # nothing changes, and the databases were just seen to be as wanted
-        seen: dict[str, str] = site.fact(Health, probes=probes)
-        probes = probes if unhealthy(probes, seen) else ()
-    answers = host.get_fact(Health, probes=probes, wait=ANSWER_SECONDS) if probes else {}
-    return Plan(system, rebuild, sql, ready, units, unhealthy(probes, answers))
+    light = not (rebuild or sql.changes or ready or units)
+    if light:  # nothing changes, and the databases were just seen to be as wanted
+        seen = site.fact(Health, probes=probes, light=True)
+        probes = limited(probes, unhealthy(probes, seen), inside=True)
+    answers = host.get_fact(Health, probes=probes, wait=ANSWER_SECONDS, light=light) if probes else {}
+    # A realtime that has still to migrate is not expected to be healthy before.
+    migrating = {(item.name, "realtime") for item in sql.of("migrations")}
+    before = {question: seen for question, seen in unhealthy(probes, answers).items() if question not in migrating}
+    return Plan(system, rebuild, sql, ready, units, before)
 
 
 def _serving(site: Site, system: HostState, running: ObservedTree | None) -> tuple[Probe, ...]:

@@ -26,7 +26,7 @@ def build(site: Site) -> Commands:
         note(host, f"! the last run was not confirmed; the host {system.returned}")
     announce(host, [Change(None, "rebuild", "the system", "; ".join(reasons))])
     yield from host_lock.hold(site, system.epoch)
-    args = (site.host.data.module_dir, "", host_lock.epoch_of(host), *_parts(site.tree().revision()))
+    args = (site.host.data.module_dir, site.host.data.flake or "", host_lock.epoch_of(host), *_parts(site.tree().revision()))
     yield host_lock.step(host, run_script("restore", "build", args=args))
 
 

@@ -1,4 +1,8 @@
-"""Roles, databases and their schemas: the wanted cluster minus the observed one, made by one SQL stream."""
+"""Roles, databases and what is inside them: the wanted cluster minus the observed one, made by one SQL stream.
+
+What services make in their database themselves is prepared before they start and written down once they have said so: while
+realtime migrates, its login may grant supabase_realtime_admin on, which both of its migrations that need it do.
+"""
 
 import shlex
 from collections.abc import Iterator, Mapping
@@ -8,15 +12,20 @@ from pyinfra.api.command import StringCommand
 from pyinfra.context import host
 
 from desired.changes import Change
-from desired.cluster import WantedCluster, wanted
-from desired.cluster_diff import SqlChange, difference
-from desired.cluster_state import Absent
-from desired.cluster_stream import needs_verifier, stream
+from desired.cluster import WantedCluster, WantedInstance, wanted
+from desired.cluster_diff import Part, SqlChange, difference, known
+from desired.cluster_state import Absent, Observation, Observed
+from desired.cluster_stream import Migration, migrations, needs_verifier, stream
 from desired.errors import HostStop
+from desired.inside import EXTENSIONS
+from desired.record import records
 from desired.sql_text import verifier_line, with_verifiers
 from facts.postgresql import Cluster
-from facts.script import guarded
+from facts.script import guarded, run_script
+from operations import bucket
+from operations.announce import note
 from operations.site import Site
+from workstation.templates import versions
 
 
 @dataclass(frozen=True)
@@ -24,6 +33,7 @@ class Plan:
     """`session`: shell text of the superuser session the plan was read with and is made with."""
 
     wanted: WantedCluster
+    observed: Observation
     differences: tuple[SqlChange, ...]
     session: str
     only: str | None
@@ -34,7 +44,7 @@ class Plan:
 
     @property
     def verifiers(self) -> tuple[str, ...]:
-        """The instances whose verifier the stream needs."""
+        """The logins whose verifier the stream needs."""
         return needs_verifier(self.differences)
 
     @property
@@ -42,23 +52,54 @@ class Plan:
         """Empty when nothing is to be changed; never holds a secret."""
         return stream(self.wanted, self.differences, repair_shared=self.only is None)
 
+    def of(self, part: Part) -> tuple[WantedInstance, ...]:
+        """The instances that a change of this part is announced for."""
+        found = {item.change.instance for item in self.differences if item.part == part}
+        return tuple(item for item in self.wanted.instances if item.name in found)
+
     def on_host(self, paths: Mapping[str, str], otherwise: str = "") -> Iterator[StringCommand]:
-        """At most one command; verifiers go from `paths` (instance to a file only root reads) into psql, on the host alone.
+        """At most one command; verifiers go from `paths` (login to a file only root reads) into psql, on the host alone.
 
         `otherwise`: shell text that runs when the stream fails; the command fails all the same.
         """
-        if self.differences:
-            text = with_verifiers({name: paths[name] for name in self.verifiers}, self.session)
-            yield guarded(StringCommand(text, _stdin=self.sql), otherwise)
+        if sql := self.sql:
+            text = with_verifiers({login: paths[login] for login in self.verifiers}, self.session)
+            yield guarded(StringCommand(text, _stdin=sql), otherwise)
 
     def from_memory(self, verifiers: Mapping[str, str]) -> Iterator[StringCommand]:
-        """At most one command; `verifiers` (instance to verifier) travel on its stdin, for a PostgreSQL on this machine.
+        """At most one command; `verifiers` (login to verifier) travel on its stdin, for a PostgreSQL on this machine.
 
         Raises SecretStop for what is no verifier, KeyError for one that is needed and not given.
         """
-        if self.differences:
-            line = verifier_line({name: verifiers[name] for name in self.verifiers}) if self.verifiers else ""
-            yield StringCommand(self.session, _stdin=line + self.sql)
+        if sql := self.sql:
+            line = verifier_line({login: verifiers[login] for login in self.verifiers}) if self.verifiers else ""
+            yield StringCommand(self.session, _stdin=line + sql)
+
+    def lend(self, otherwise: str = "") -> Iterator[StringCommand]:
+        """At most one command, before a new realtime starts on a database that is there: its login may grant on."""
+        there = self.observed.databases if isinstance(self.observed, Observed) else {}
+        if lent := [Migration(item, admin=True) for item in self.of("migrations") if item.database in there]:
+            yield guarded(StringCommand(self.session, _stdin=migrations(lent)), otherwise)
+
+    @property
+    def withdraw(self) -> str:
+        """Shell text that takes back what `lend` and the stream have lent; empty when that is nothing."""
+        sql = migrations([Migration(item, admin=False) for item in self.of("migrations")])
+        return f"printf '%s' {shlex.quote(sql)} | {self.session}" if sql else ""
+
+    def settle(self, site: Site, otherwise: str = "") -> Iterator[StringCommand]:
+        """At most three commands, once services answer: that realtime has migrated, seen as its own login, because a superuser
+        reads no row of an instance; the buckets; and that both is done is written down, with what was lent taken back."""
+        migrating, missing = self.of("migrations"), self.of("bucket")
+        if migrating:
+            port = str(site.host.data.postgresql_port)
+            args = (port, *(word for item in migrating for word in (item.name, item.database)))
+            yield guarded(run_script("migrated", args=args), otherwise)
+        if missing:
+            yield guarded(bucket.make(site, {item.name: str(item.record.bucket) for item in missing}), otherwise)
+        made = [item for item in self.wanted.instances if item in migrating or item in missing]
+        if sql := migrations([Migration(item, False, item.record.over(known(item, self.observed))) for item in made]):
+            yield guarded(StringCommand(self.session, _stdin=sql), otherwise)
 
 
 def plan(site: Site, superuser: str | None = None, *, starting: bool = True, again: bool = False) -> Plan:
@@ -68,19 +109,23 @@ def plan(site: Site, superuser: str | None = None, *, starting: bool = True, aga
     it looked. Raises HostStop.
     """
     superuser = superuser or site.superuser
-    observed = host.get_fact(Cluster, session=superuser) if again else site.fact(Cluster, session=superuser)
+    question = {"session": superuser, "databases": site.databases}
+    observed = host.get_fact(Cluster, **question) if again else site.fact(Cluster, **question)
     if isinstance(observed, Absent) and not starting:
         raise HostStop(f"PostgreSQL should run on this host but does not: {observed.reason}; see systemctl status postgresql")
+    if isinstance(observed, Observed) and (lacking := set(EXTENSIONS).difference(observed.extensions)):
+        note(host, f"this PostgreSQL has no {', '.join(sorted(lacking))}: databases go without")
     # What is switched off keeps its database as it is: its secrets are not decrypted on the host.
-    cluster = wanted(replace(site.host, instances=site.enabled), site.verifier_digests())
-    return Plan(cluster, difference(cluster, observed, site.only), superuser, site.only)
+    enabled = replace(site.host, instances=site.enabled)
+    served = records(enabled, versions()["realtime"]) if site.host.data.system == "nixos" else {}
+    cluster = wanted(enabled, site.verifier_digests(), served)
+    return Plan(cluster, observed, difference(cluster, observed, site.only), superuser, site.only)
 
 
 def apply(site: Site, otherwise: str = "") -> Iterator[StringCommand]:
     """The command that makes what now differs: after a rebuild, PostgreSQL may hold what nobody could see before."""
-    paths = {item.name: f"/run/agenix/{item.secrets['dbverifier']}" for item in site.instances}
     try:
-        yield from plan(site, again=True).on_host(paths, otherwise)
+        yield from plan(site, again=True).on_host(site.verifier_paths(), otherwise)
     except HostStop as stop:
         if not otherwise:
             raise

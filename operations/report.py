@@ -22,8 +22,6 @@ def report(site: Site) -> Commands:
         count = len(groups.get(item.name, ()))
         off = "" if item.enable else ", disabled"
         lines.append(f"{item.name}: {f'{count} {will}' if count else 'nothing changed'}{off}, {item.url}")
-        if item.not_served:
-            lines.append(f"  not served yet: {', '.join(item.not_served)}")
     if not groups:
         lines.insert(0, "nothing changed")
     if site.host.data.system == "sandbox" and state.is_executing:

@@ -14,7 +14,6 @@ from pyinfra.context import host
 from desired import names
 from desired.changes import Change
 from desired.errors import Stop
-from desired.instance import Instance
 from desired.sql_text import PSQL_ARGUMENTS, psql_word, session
 from operations import databases
 from operations.announce import announce, note
@@ -47,7 +46,7 @@ def converge(site: Site) -> Commands:
             host.noop("PostgreSQL runs and holds every database")
         return
     yield FunctionCommand(_do, (server.start,), {})
-    verifiers = {item.name: _opened(site, item, "dbverifier") for item in site.instances}
+    verifiers = {login: _opened(site, secret) for item in site.instances for login, secret in item.verifiers.items()}
     yield from plan.from_memory(verifiers)
     yield FunctionCommand(_log_in, (site, server), {})
 
@@ -113,7 +112,7 @@ def _server(site: Site) -> SandboxServer:
 
 def _log_in(state: State, host: Host, site: Site, server: SandboxServer) -> bool:
     """As every owner with the URL's password over TCP; the URL goes to psql on its stdin."""
-    urls: Mapping[str, str] = {item.name: _opened(site, item, "db") for item in site.enabled}
+    urls: Mapping[str, str] = {item.name: _opened(site, item.secrets["db"]) for item in site.enabled}
     lines = [f"\\connect {psql_word(url)}\nSELECT 'in {name}';\n" for name, url in urls.items()]
     # The superuser's guarded session will not do: its options are not an owner's to set.
     psql = shlex.join([str(server.programs / "psql"), *PSQL_ARGUMENTS, *server.connection])
@@ -122,11 +121,10 @@ def _log_in(state: State, host: Host, site: Site, server: SandboxServer) -> bool
     return (success and not refused) or fail(state, host, f"the owner cannot log in: {', '.join(refused)}")
 
 
-def _opened(site: Site, instance: Instance, kind: str) -> str:
+def _opened(site: Site, secret: str) -> str:
     """A secret as the host would have it: opened with the host's key, in memory."""
-    secret = instance.secrets[kind]
     ciphertext = site.secrets().ciphertext(secret)
     assert ciphertext is not None, "the secrets step has run"
-    return age.decrypt(
-        ciphertext, sandbox.host_identity(), file=f"{secret}.age", recipients=site.host.recipients
-    ).decode().strip()
+    return (
+        age.decrypt(ciphertext, sandbox.host_identity(), file=f"{secret}.age", recipients=site.host.recipients).decode().strip()
+    )

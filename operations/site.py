@@ -17,7 +17,7 @@ from desired.host_state import HostState
 from desired.instance import Instance
 from desired.sql_text import session
 from desired.tree import Tree, wanted_tree
-from facts.health import Health, Probe, lightly
+from facts.health import Health, Probe
 from facts.host_state import RunningSystem
 from facts.module_tree import ModuleTree
 from facts.postgresql import Cluster
@@ -69,14 +69,19 @@ class Site:
         if self.host.data.system == "nixos":
             self._ask(RunningSystem)
             self._ask(ModuleTree, module_dir=self.host.data.module_dir)
-            self._ask(Cluster, session=self.superuser)
-            self._ask(Health, probes=lightly(self.probes()))
+            self._ask(Cluster, session=self.superuser, databases=self.databases)
+            self._ask(Health, probes=self.probes(), light=True)
 
     def fact(self, kind: type[FactBase[T]], **arguments: Any) -> T:
         """A fact as of the start of planning or executing, before this run changes anything: asked once in each.
         That nobody else has changed the host since is what the host lock's epoch proves."""
         answer: T = self._ask(kind, **arguments).get()
         return answer
+
+    @property
+    def databases(self) -> tuple[str, ...]:
+        """Those whose inside is compared in this run."""
+        return tuple(item.database for item in self.enabled)
 
     def system(self) -> HostState:
         """What the host ran before this run changed anything."""
@@ -108,9 +113,13 @@ class Site:
         return tuple(Probe.of(item.name, item.as_option()) for item in self.enabled)
 
     def verifier_digests(self) -> Mapping[str, str | None]:
-        """Instance to the sha256 of its SCRAM verifier; None while it is pending."""
+        """Login to the sha256 of its SCRAM verifier; None while it is pending."""
         plan = self.secrets()
-        return {item.name: plan.digest(item.secrets["dbverifier"]) for item in self.instances}
+        return {login: plan.digest(secret) for item in self.instances for login, secret in item.verifiers.items()}
+
+    def verifier_paths(self) -> Mapping[str, str]:
+        """Login to the file that holds its verifier on the host, for root alone."""
+        return {login: f"/run/agenix/{secret}" for item in self.instances for login, secret in item.verifiers.items()}
 
 
 def _here() -> tuple[State, PyinfraHost]:

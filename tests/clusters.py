@@ -15,6 +15,7 @@ from desired.cluster_stream import needs_verifier, stream
 from desired.estate import Host
 from desired.instance import resolve
 from desired.model import HostData, InstanceData
+from desired.record import records
 from desired.sql_text import verifier_line
 from facts.postgresql import Cluster
 from tests.pg import Server, shell
@@ -24,10 +25,13 @@ KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZG
 
 @dataclass(frozen=True)
 class Case:
-    """A host's instances by name (each value as in group_data); the password of `prod` is `password-of-prod`."""
+    """A host's instances by name (each value as in group_data); the password of `prod` is `password-of-prod`.
+
+    `realtime`: the version whose migrations are wanted; without it nothing is wanted of services."""
 
     instances: Mapping[str, Mapping[str, Any]]
     salts: Mapping[str, bytes] = field(default_factory=dict)
+    realtime: str = ""
 
     @property
     def host(self) -> Host:
@@ -40,25 +44,33 @@ class Case:
 
     @property
     def verifiers(self) -> dict[str, str]:
+        """Login to verifier; every login of an instance has the same password."""
         return {
-            name: scram.verifier(f"password-of-{name}", self.salts.get(name, hashlib.sha256(name.encode()).digest()[:16]))
-            for name in self.instances
+            login: scram.verifier(
+                f"password-of-{item.name}", self.salts.get(item.name, hashlib.sha256(item.name.encode()).digest()[:16])
+            )
+            for item in self.host.instances
+            for login in item.verifiers
         }
 
     @property
     def digests(self) -> dict[str, str]:
-        return {name: hashlib.sha256(value.encode()).hexdigest() for name, value in self.verifiers.items()}
+        return {login: hashlib.sha256(value.encode()).hexdigest() for login, value in self.verifiers.items()}
 
     @property
     def wanted(self) -> WantedCluster:
-        return wanted(self.host, self.digests)
+        return wanted(self.host, self.digests, records(self.host, self.realtime) if self.realtime else None)
+
+    def look(self, server: Server, only: str | None = None) -> Observation:
+        """What is, as far as a run sees it."""
+        return observe(server, tuple(item.database for item in self.wanted.instances if only in (None, item.name)))
 
     def plan(self, server: Server, only: str | None = None) -> tuple[SqlChange, ...]:
-        return difference(self.wanted, observe(server), only)
+        return difference(self.wanted, self.look(server, only), only)
 
     def sql(self, changes: tuple[SqlChange, ...], only: str | None = None) -> str:
         """The whole stream, verifiers first, as the sandbox sends it."""
-        line = verifier_line({name: self.verifiers[name] for name in needs_verifier(changes)})
+        line = verifier_line({login: self.verifiers[login] for login in needs_verifier(changes)})
         return line + stream(self.wanted, changes, repair_shared=only is None)
 
     def converge(self, server: Server, only: str | None = None) -> list[Change]:
@@ -75,13 +87,13 @@ def case(*names: str) -> Case:
     return Case({name: {} for name in names})
 
 
-def observe(server: Server) -> Observation:
+def observe(server: Server, databases: tuple[str, ...] = ()) -> Observation:
     """The fact, as pyinfra would run it."""
-    return Cluster().process(shell(Cluster().command(server.session)).stdout.splitlines())
+    return Cluster().process(shell(Cluster().command(server.session, databases)).stdout.splitlines())
 
 
-def observed(server: Server) -> Observed:
-    result = observe(server)
+def observed(server: Server, *databases: str) -> Observed:
+    result = observe(server, databases)
     assert isinstance(result, Observed), result
     return result
 

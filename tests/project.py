@@ -124,7 +124,14 @@ class Project:
 def on_machines(
     directory: Path, machines: Sequence[Machine], instances: Mapping[str, Any], operator: KeyPair, **data: Any
 ) -> Project:
-    """A project whose group `lab` has these machines; each knows its host key from the machine's own known_hosts."""
+    """A project whose group `lab` has these machines; each knows its host key from the machine's own known_hosts. Without
+    `data` that says more, instances have the REST API alone and nothing serves their domains."""
     hosts = {machine.ip: machine.pyinfra_data() for machine in machines}
-    values = {"domain": "example.org", "operators": [operator.public], "identity": str(operator.private)}
+    values = {
+        "domain": "example.org",
+        "operators": [operator.public],
+        "identity": str(operator.private),
+        "edge": "none",
+        "instance_defaults": {"profile": "api"},
+    }
     return Project(directory, hosts, {**values, "instances": dict(instances), **data}, operator)

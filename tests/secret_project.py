@@ -3,9 +3,9 @@
 import hashlib
 import os
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -27,6 +27,7 @@ class SecretProject:
     names: tuple[str, ...] = ("dev", "prod")
     operators: tuple[str, ...] = ()
     postgresql_port: int = 5432
+    defaults: Mapping[str, Any] = field(default_factory=lambda: {"profile": "api"})
 
     @property
     def host(self) -> Host:
@@ -36,6 +37,7 @@ class SecretProject:
             "postgresql_port": self.postgresql_port,
             "capacity": max(10, len(self.names)),
             "instances": {name: {} for name in self.names},
+            "instance_defaults": dict(self.defaults),
         }
         source = HostInput("server", (Layer("group_data/all.py", data),), self.server.public)
         return validate([source], {}).hosts[0]
@@ -65,6 +67,10 @@ class SecretProject:
 
     def with_operators(self, *operators: str) -> "SecretProject":
         return replace(self, operators=operators)
+
+    def with_defaults(self, **defaults: Any) -> "SecretProject":
+        """Other instance_defaults."""
+        return replace(self, defaults=defaults)
 
     def values(self) -> dict[str, str]:
         """Every secret's plaintext by its name."""

@@ -1,11 +1,13 @@
 """Files edited and rekeyed by a person: with age, and with the agenix CLI's own script."""
 
 import os
+import re
 import shutil
 import subprocess
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -201,3 +203,94 @@ def test_missing_files(project: SecretProject) -> None:
     project.stops(lambda: project.adopt("prod"), "supabase-prod-jwt.age is missing, but its sidecar is there")
     (project.directory / "supabase-prod-jwt.json").unlink()
     project.stops(lambda: project.adopt("prod"), "supabase-prod-jwt.age is missing, but supabase-prod-anon.age is made from it")
+
+
+# Secrets that a person gives
+
+MAILER = {"host": "smtp.example.org", "sender": "me@example.org", "user": "me"}
+
+
+def mailing(project: SecretProject, **defaults: Any) -> SecretProject:
+    """Mails need the password of an account, and auth has secret variables besides."""
+    return project.with_defaults(profile="api", services={"auth": True}, smtp=MAILER, **defaults)
+
+
+def test_a_given_secret_is_put_there_with_age_and_adopted(project: SecretProject) -> None:
+    more, before = mailing(project), project.files()
+    told = more.stops(more.planned, "secrets/supabase-prod-smtp.age is missing", "the password of smtp.user")
+    assert len(told.splitlines()) == 2, "one for each instance"
+    for name in ("dev", "prod"):
+        (command,) = re.findall(rf"`(age [^`]*supabase-{name}-smtp.age)`", told)
+        command = command.replace("~/.ssh/id_ed25519.pub", f"{more.operator.private}.pub")
+        subprocess.run(command, cwd=more.path, shell=True, input=f"of {name}\n".encode(), check=True)
+        more.stops(more.planned, f"supabase-{name}-smtp.age has no sidecar", f"`just supabase-adopt {name}` checks it")
+        assert more.adopt(name)[0] == f"re-encrypt supabase-{name}-smtp.age (adopted; for the recipients of group_data)"
+    assert more.planned() == []
+    assert more.values()["supabase-prod-smtp"] == "of prod"
+    after = more.files()
+    assert {name: after[name] for name in before if name != "supabase.nix"} == {
+        name: content for name, content in before.items() if name != "supabase.nix"
+    }, "what was there is as it was"
+
+
+def test_a_given_secret_is_made_with_agenix_and_adopted(project: SecretProject) -> None:
+    """Its rule comes first, or agenix would not know for whom to encrypt."""
+    more = mailing(project)
+    assert more.adopt("prod") == ["update secrets/supabase.nix (agenix rules)"]
+    agenix(more, "-e", "supabase-prod-smtp.age", stdin=b"of prod\n")
+    assert more.adopt("prod") == ["update supabase-prod-smtp.json (adopted)"]
+    assert more.store.plan(more.host, [more.instance("prod")]).changes == ()
+    assert more.values()["supabase-prod-smtp"] == "of prod"
+    agenix(more, "-e", "supabase-prod-smtp.age", stdin=b"another\n")
+    more.stops(more.planned, "supabase-prod-smtp.age is not the file its sidecar describes", "just supabase-adopt prod")
+    assert more.adopt("prod") == ["update supabase-prod-smtp.json (adopted)"]
+
+
+def test_a_first_project_can_be_given_its_secrets(tmp_path: Path) -> None:
+    """Before there is a secret of its own, or the directory."""
+    new = mailing(secret_project(tmp_path, "prod"))
+    assert new.adopt("prod") == ["create secrets/supabase.nix (agenix rules)", "create secrets/secrets.nix (agenix rules)"]
+    put(new, "supabase-prod-smtp", "my password\n")
+    assert new.adopt("prod") == ["update supabase-prod-smtp.json (adopted)"]
+    assert "create supabase-prod-jwt.age" in new.deploy()
+    assert new.planned() == []
+
+
+def test_secret_variables_are_lines(project: SecretProject) -> None:
+    more = project.with_defaults(profile="api", secret_environment={"rest_api": "mine"})
+    only = replace(more, names=("prod",))
+    only.stops(only.planned, "secrets/mine.age is missing", "a line KEY=VALUE each")
+    value = "PGRST_X=one\nPGRST_Y=two words # no comment"
+    put(only, "mine", f"{value}\n")
+    assert only.adopt("prod") == ["update mine.json (adopted)"]
+    assert only.values()["mine"] == value
+    assert only.planned() == []
+    put(only, "mine", "PGRST_X=hunter2hunter2\nno variable\n")
+    told = only.stops(lambda: only.adopt("prod"), "mine.age is not usable: line 2 is not KEY=VALUE", "agenix -e mine.age")
+    assert "hunter2" not in told
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "words"),
+    [
+        ("smtp", "two\nlines\n", ["supabase-prod-smtp.age is not usable: it is not one line"]),
+        ("smtp", "p\xe4ss", ["supabase-prod-smtp.age is not usable: printable ASCII characters without"]),
+        ("s3backend", "justanid", ["supabase-prod-s3backend.age is not usable: ID:SECRET of printable characters"]),
+    ],
+)
+def test_what_is_given_is_checked(project: SecretProject, kind: str, value: str, words: list[str]) -> None:
+    s3 = {"endpoint": "https://s3.example.org", "region": "eu", "bucket": "files"}
+    more = mailing(project, storage={"enable": True, "backend": "s3", "s3": s3})
+    put(more, f"supabase-prod-{kind}", value)
+    told = more.stops(lambda: more.adopt("prod"), *words, f"agenix -e supabase-prod-{kind}.age")
+    assert "update-secret" not in told, "no run can make it"
+
+
+def test_a_given_secret_follows_the_recipients(project: SecretProject, tmp_path: Path) -> None:
+    more = replace(mailing(project), names=("prod",))
+    put(more, "supabase-prod-smtp", "my password")
+    more.adopt("prod")
+    colleague = keypair(tmp_path, "colleague")
+    both = more.with_operators(more.operator.public, colleague.public)
+    assert "re-encrypt supabase-prod-smtp.age (recipients: 1 added, 0 removed)" in both.deploy()
+    assert both.values()["supabase-prod-smtp"] == "my password"

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from desired.cluster import SHARED_COMMENT, WantedInstance, wanted
+from desired.cluster import DATABASE_LIMIT, SHARED_COMMENT, WantedInstance, wanted
 from desired.cluster_diff import difference
 from desired.cluster_state import Absent, Observed, Unreachable, observed
 from desired.cluster_stream import needs_verifier, stream
@@ -17,7 +17,7 @@ def instance(name: str, **value: object) -> WantedInstance:
     return Case({name: value}).wanted.instances[0]
 
 
-EMPTY = Observed(160004, {}, (), frozenset(), frozenset({"postgres"}), {}, {})
+EMPTY = observed({"version": 160004, "foreign_roles": ["postgres"]})
 
 
 def test_roles_of_an_instance() -> None:
@@ -29,7 +29,8 @@ def test_roles_of_an_instance() -> None:
     assert [name for name, role in roles.items() if role.bypassrls] == ["supabase_prod"]
     assert [name for name, role in roles.items() if not role.inherit] == ["supabase_prod_authenticator"]
     assert [name for name, role in roles.items() if role.replication] == ["supabase_prod_realtime"]
-    assert [name for name, role in roles.items() if role.password] == ["supabase_prod"]
+    assert [name for name, role in roles.items() if role.verifier] == ["supabase_prod"]
+    assert not any(role.superuser for role in roles.values())
     for role in roles.values():
         login = next(member for member in role.member_of if member.role == "supabase_login")
         assert (login.inherit, login.set) == (False, False)
@@ -49,21 +50,33 @@ def test_services_change_no_role() -> None:
 
 def test_another_user_is_a_member_of_the_owner() -> None:
     extra = instance("prod", database={"user": "shop"}).roles[-1]
-    assert (extra.name, extra.password, extra.settings["role"]) == ("shop", True, ("supabase_prod",))
+    assert (extra.name, extra.verifier, extra.settings["role"]) == ("shop", "supabase_prod", ("supabase_prod",))
     assert {member.role for member in extra.member_of} == {"supabase_login", "supabase_prod"}
 
 
-def test_the_bootstrap_digest_follows_names_and_extensions() -> None:
-    one = instance("prod")
-    comments = {
-        one.database_comment(frozenset()),
-        one.database_comment(frozenset({"pgcrypto"})),
-        one.database_comment(frozenset({"pgcrypto", "uuid-ossp"})),
-        instance("prod", database={"name": "supabase_x"}).database_comment(frozenset()),
-    }
-    assert len(comments) == 4
-    assert one.database_comment(frozenset({"pgcrypto", "vector"})) == one.database_comment(frozenset({"pgcrypto"}))
-    assert all(comment.startswith("supabase: instance prod bootstrap ") for comment in comments)
+def test_auth_without_the_socket_has_a_verifier_of_its_own() -> None:
+    roles = {role.name: role.verifier for role in instance("prod", auth={"database_socket": False}).roles}
+    assert roles["supabase_prod_auth"] == "supabase_prod_auth"
+    item = wanted(Case({"prod": {"auth": {"database_socket": False}}}).host, {})
+    assert needs_verifier(difference(item, EMPTY)) == ("supabase_prod", "supabase_prod_auth")
+
+
+def test_a_realtime_that_is_to_be_superuser() -> None:
+    roles = instance("prod", realtime={"superuser": True}).roles
+    assert [role.name for role in roles if role.superuser] == ["supabase_prod_realtime"]
+
+
+def test_an_instance_that_floods_its_database_takes_no_other_s_connections() -> None:
+    # As the module sets max_connections.
+    assert DATABASE_LIMIT == 45
+    assert all(0 < role.limit < DATABASE_LIMIT for role in instance("prod", database={"user": "shop"}).roles)
+
+
+def test_the_limits_hold_the_pools() -> None:
+    """supabase-stack.md §3.5: pool and what comes besides it."""
+    limits = {role.name.rpartition("_")[2]: role.limit for role in instance("prod").roles}
+    for login, connections in {"authenticator": 4 + 1, "auth": 4 + 1, "storage": 4 + 1, "realtime": 15, "prod": 5 + 3}.items():
+        assert limits[login] > connections
 
 
 @pytest.mark.parametrize("nothing", [Absent("no psql"), EMPTY], ids=["absent", "bare"])
@@ -71,7 +84,7 @@ def test_all_is_created_where_nothing_is(nothing: Absent | Observed) -> None:
     changes = difference(case("dev", "prod").wanted, nothing)
     assert {item.change.verb for item in changes} == {"create"}
     assert [item.change.instance for item in changes] == [None] * 8 + ["dev"] * 7 + ["prod"] * 7
-    assert needs_verifier(changes) == ("dev", "prod")
+    assert needs_verifier(changes) == ("supabase_dev", "supabase_prod")
 
 
 def test_a_targeted_run_plans_its_instance_and_missing_shared_roles() -> None:
@@ -100,9 +113,9 @@ def test_another_instances_foreign_role_does_not_stop_a_targeted_run() -> None:
 
 
 def test_a_pending_secret_is_a_change() -> None:
-    item = wanted(case("prod").host, {"prod": None})
-    assert needs_verifier(difference(item, EMPTY)) == ("prod",)
-    assert item.instances[0].digest is None
+    item = wanted(case("prod").host, {"supabase_prod": None})
+    assert needs_verifier(difference(item, EMPTY)) == ("supabase_prod",)
+    assert item.instances[0].digests == {"supabase_prod": None}
     assert wanted(case("prod").host, {}) == item
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from desired import cluster
+from desired import inside as bootstrap
 from desired.changes import Change
 from desired.cluster_diff import difference
 from desired.cluster_state import Absent
@@ -164,14 +164,14 @@ DRIFT = {
     ),
     "lost grant": ("REVOKE CREATE ON DATABASE supabase_prod FROM supabase_prod", "GRANT CREATE TO supabase_prod"),
     "default acl": ("ALTER DATABASE supabase_prod OWNER TO supabase_prod", "OWNER TO postgres, GRANT"),
-    "closed": ("ALTER DATABASE supabase_prod ALLOW_CONNECTIONS false", "ALLOW_CONNECTIONS"),
-    "database limit": ("ALTER DATABASE supabase_prod CONNECTION LIMIT -1", "CONNECTION LIMIT 60"),
+    "database limit": ("ALTER DATABASE supabase_prod CONNECTION LIMIT -1", "CONNECTION LIMIT 45"),
     "setting": (
         "ALTER ROLE supabase_prod_authenticator IN DATABASE supabase_prod SET statement_timeout = '1h'",
         "SET statement_timeout of supabase_prod_authenticator",
     ),
     "lost setting": ("ALTER ROLE supabase_prod IN DATABASE supabase_prod RESET ALL", "SET search_path of supabase_prod"),
-    "lost digest": ("COMMENT ON DATABASE supabase_prod IS NULL", "schemas of database supabase_prod"),
+    "lost comment": ("COMMENT ON DATABASE supabase_prod IS NULL", "update database supabase_prod (COMMENT)"),
+    "another comment": ("COMMENT ON DATABASE supabase_prod IS 'my shop'", "update database supabase_prod (COMMENT)"),
 }
 
 
@@ -306,7 +306,7 @@ def test_no_verifier_in_the_servers_log() -> None:
     }
     with server(settings=loud) as noisy:
         one = case("prod")
-        verifier = one.verifiers["prod"]
+        verifier = one.verifiers["supabase_prod"]
         # A failing ALTER ROLE … PASSWORD: its text is the CONTEXT of the error.
         changes = one.plan(noisy)
         failing = one.sql(changes).replace('"limit":15', '"limit":-5')
@@ -334,8 +334,8 @@ def test_a_verifier_that_is_not_the_announced_one_is_refused(pg: Server, pair: C
     changes = one.plan(pg)
     sql = one.sql(changes)
     for line, word in [
-        (verifier_line({"swapped": pair.verifiers["prod"]}), "is not the one in secrets_dir"),
-        (setting("supabase.verifiers", {"swapped": "plaintext"}), "no SCRAM verifier was given"),
+        (verifier_line({"supabase_swapped": pair.verifiers["supabase_prod"]}), "is not the one in secrets_dir"),
+        (setting("supabase.verifiers", {"supabase_swapped": "plaintext"}), "no SCRAM verifier was given"),
         ("", "no SCRAM verifier was given"),
     ]:
         result = pg.guarded(line + sql.split("\n", 1)[1])
@@ -356,6 +356,18 @@ TRAP = """BEGIN
     END IF;
     RETURN NULL;
 END"""
+
+
+_BODY = f"LANGUAGE plpgsql AS $trap${TRAP}$trap$"
+#: What he breaks of what we made, as far as he may.
+SPOILT = """
+GRANT ALL ON SCHEMA public TO PUBLIC; GRANT ALL ON SCHEMA public TO anon, supabase_prod WITH GRANT OPTION;
+REVOKE ALL ON SCHEMA public FROM service_role CASCADE;
+ALTER SCHEMA graphql_public RENAME TO gone;
+ALTER DEFAULT PRIVILEGES IN SCHEMA public REVOKE ALL ON TABLES FROM anon;
+DROP PUBLICATION supabase_realtime;
+DROP SCHEMA gone;
+"""
 
 
 def poison() -> str:
@@ -380,6 +392,17 @@ def poison() -> str:
     for relation in relations:
         if relation not in called:
             sql.append(f"CREATE VIEW public.{relation} AS SELECT public.trap('a'::pg_catalog.text, 'b') AS oid;")
+    for number, operator in enumerate(("@>", "<@")):
+        sql.append(f"CREATE OPERATOR public.{operator} (LEFTARG = jsonb, RIGHTARG = jsonb, FUNCTION = public.trap{number});")
+    sql.insert(0, "".join(f"CREATE FUNCTION public.trap{n}(jsonb, jsonb) RETURNS boolean {_BODY};" for n in range(2)))
+    # Conversions of types of his own, which he may make implicit, and schemas whose names are text for a parser.
+    sql.append("CREATE TYPE public.sly AS (x int);")
+    sql.append(f"CREATE FUNCTION public.turned(public.sly) RETURNS text {_BODY};")
+    sql.append("CREATE CAST (public.sly AS text) WITH FUNCTION public.turned(public.sly) AS IMPLICIT;")
+    for name in ("\\c postgres", "x'; SELECT public.format('x'::text); --", '{"inside":1}', ":inside", "`id`", "\n\\! id"):
+        quoted = '"' + name.replace('"', '""') + '"'
+        sql.append(f"CREATE SCHEMA {quoted}; GRANT ALL ON SCHEMA {quoted} TO PUBLIC; CREATE PUBLICATION {quoted};")
+        sql.append(f"ALTER DEFAULT PRIVILEGES IN SCHEMA {quoted} GRANT ALL ON TABLES TO anon;")
     sql.append("ALTER PUBLICATION supabase_realtime ADD TABLE public.caught;")
     sql.append("ALTER ROLE CURRENT_USER SET search_path = public, pg_catalog;")
     return "\n".join(sql)
@@ -388,7 +411,7 @@ def poison() -> str:
 @pytest.mark.parametrize("major", sorted(MAJORS))
 def test_a_poisoned_database_gains_nothing(major: int, monkeypatch: pytest.MonkeyPatch) -> None:
     # The one extension these servers have: its script runs as superuser in the database.
-    monkeypatch.setattr(cluster, "EXTENSIONS", ("vector",))
+    monkeypatch.setattr(bootstrap, "EXTENSIONS", ("vector",))
     with server(major) as pg:
         evil = case("evil", "prod")
         bare = evil.sql(evil.plan(pg))
@@ -397,12 +420,15 @@ def test_a_poisoned_database_gains_nothing(major: int, monkeypatch: pytest.Monke
         owner = {"user": "supabase_evil", "database": "supabase_evil", "host": "127.0.0.1", "password": "password-of-evil"}
         # Before the first bootstrap: a schema in which an extension's script would find the owner's functions.
         pg.query("CREATE SCHEMA extensions;", **owner)
-        refused = pg.guarded(evil.sql(evil.plan(pg)))
-        assert refused.returncode == 3
-        assert "schema extensions must belong to a superuser" in refused.stderr
+        with pytest.raises(HostStop, match="schema extensions of database supabase_evil belongs to supabase_evil"):
+            evil.plan(pg)
+        blind = pg.guarded(evil.sql(difference(evil.wanted, Absent(""))))
+        assert blind.returncode == 3
+        assert "schema extensions must belong to a superuser" in blind.stderr
         pg.query("DROP SCHEMA extensions;", **owner)
         evil.converge(pg)
         pg.query(poison(), **owner)
+        assert evil.plan(pg) == ()
         for forbidden in (
             "CREATE EVENT TRIGGER t ON ddl_command_end EXECUTE FUNCTION extensions.pgrst_ddl_watch();",
             "CREATE FUNCTION extensions.f() RETURNS int LANGUAGE sql AS 'SELECT 1';",
@@ -422,12 +448,13 @@ def test_a_poisoned_database_gains_nothing(major: int, monkeypatch: pytest.Monke
             granted = pg.query("SELECT has_database_privilege('supabase_prod', 'supabase_evil', 'CONNECT');")
             assert result.returncode == 3 or "no privileges were granted" in result.stderr, forbidden
             assert granted == "f", forbidden
-        # The database's inside is done anew, and roles and privileges are repaired meanwhile.
+        # Everything of the database's inside is done anew, and roles and privileges are repaired meanwhile.
         for again in range(2):
+            pg.query(SPOILT, **owner)
             pg.query("COMMENT ON DATABASE supabase_evil IS NULL; ALTER ROLE supabase_evil CONNECTION LIMIT 2;")
             pg.query("ALTER ROLE supabase_evil PASSWORD NULL; GRANT CONNECT ON DATABASE supabase_evil TO PUBLIC;")
             if again:
-                pg.query("DROP EXTENSION vector;", database="supabase_evil")
+                pg.query("DROP EVENT TRIGGER pgrst_ddl_watch; DROP EXTENSION vector;", database="supabase_evil")
             assert [change.verb for change in evil.converge(pg)] == ["update"] * 3
             assert observed(pg).roles["supabase_evil"].superuser is False
             assert pg.query("SELECT count(*) FROM public.caught;", database="supabase_evil") == "0"
@@ -440,21 +467,21 @@ def test_a_poisoned_database_gains_nothing(major: int, monkeypatch: pytest.Monke
 def test_the_command_for_a_host_and_for_this_machine(pg: Server, pair: Case, tmp_path: Path) -> None:
     one = Case({"sent": {}})
     for yields in ("host", "memory"):
-        plan = Plan(one.wanted, one.plan(pg), pg.session, None)
+        plan = Plan(one.wanted, one.look(pg), one.plan(pg), pg.session, None)
         secret = tmp_path / "verifier"
-        secret.write_text(one.verifiers["sent"] + "\n", encoding="utf-8")
+        secret.write_text(one.verifiers["supabase_sent"] + "\n", encoding="utf-8")
         if yields == "host":
-            wrong = next(plan.on_host({"sent": str(tmp_path / "nothing")}, "echo went back"))
+            wrong = next(plan.on_host({"supabase_sent": str(tmp_path / "nothing")}, "echo went back"))
             failed = shell(str(wrong), str(wrong.connector_arguments["_stdin"]))
             assert (failed.returncode, failed.stdout) == (1, "went back\n")
-            (command,) = plan.on_host({"sent": str(secret)}, "echo went back")
+            (command,) = plan.on_host({"supabase_sent": str(secret)}, "echo went back")
         else:
             (command,) = plan.from_memory(one.verifiers)
-        assert one.verifiers["sent"] not in str(command)
+        assert one.verifiers["supabase_sent"] not in str(command)
         result = shell(str(command), str(command.connector_arguments["_stdin"]))
         assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
         assert one.plan(pg) == ()
-        assert not list(Plan(one.wanted, (), pg.session, None).on_host({}))
+        assert not list(Plan(one.wanted, one.look(pg), (), pg.session, None).on_host({}))
         pg.query("ALTER ROLE supabase_sent PASSWORD NULL;")
 
 

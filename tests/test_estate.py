@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from desired import names
 from desired.errors import Invalid
 from desired.estate import validate
+from desired.instance import Instance
 from desired.model import HostData
 from desired.sources import HostInput, Layer
 from tests.estates import FILE, HOST_KEY, OPERATOR, estate, host, mistakes, source
@@ -36,29 +37,68 @@ NOBODY = "must name at least one key, or nobody could open the secrets: the line
 PATH = "must be an absolute path on the host, such as /etc/nixos/supabase"
 HELPERS = "(helpers of your own start with _)"
 PORT = "must be a whole number from 1024 to 65535"
-KEYS = "anon_key, database, database_url, enable, jwt_secret, log_level, port, service_key, services, storage, subdomain"
-HOST_KEYS = (
-    "capacity, domain, identity, instance_defaults, instances, module_dir, operators, postgresql_port, secrets_dir, system, "
-    "way_back_seconds"
+KEYS = (
+    "anon_key, auth, database, database_url, enable, environment, jwt_secret, limits, log_level, port, profile, realtime, "
+    "secret_environment, service_key, services, smtp, storage, subdomain"
 )
+HOST_KEYS = (
+    "acme_email, authelia, capacity, domain, edge, flake, host_memory, identity, instance_defaults, instances, module_dir, "
+    "operators, postgresql_port, secrets_dir, system, way_back_seconds"
+)
+WEB = "must be a URL with its scheme, such as https://app.example.org"
+ORIGIN = "must be scheme, host and port of a URL and nothing after them, such as http://127.0.0.1:9091"
+REDIRECT = "must be a URL with its scheme, * allowed, such as https://*.example.org/** or org.example.app://login"
+MAIL = "must be a mail address, such as admin@example.org"
+LINE = r"must be one line of up to 200 characters without quotes, \ and $"
+SERVER = "must be a DNS name in small letters or an IPv4 address, without a port"
+VARIABLE = "the name of a variable must be capital letters, digits and _, the first a letter"
+FLAKE = (
+    "must be an absolute directory on the host, # and the name of the system in it, such as /etc/nixos#cloud "
+    "(or path:/etc/nixos#cloud)"
+)
+S3 = (
+    'is missing; backend = "s3" needs in storage:  '
+    '"s3": {"endpoint": "https://s3.eu-central-1.amazonaws.com", "region": "eu-central-1", "bucket": "my-files"}'
+)
+MAILER = {"host": "smtp.example.org", "sender": "no-reply@example.org"}
+AWAY = {"endpoint": "https://s3.example.org", "region": "eu", "bucket": "files"}
+
+
+def running(item: Instance) -> set[str]:
+    return {service for service, on in item.services.items() if on}
 
 
 def test_defaults_of_the_plan() -> None:
     (prod,) = host({"prod": {}}).instances
+    kinds = ("anon", "dashboard", "db", "dbverifier", "jwt", "meta", "realtime", "s3", "service")
     assert prod.as_option() == {
         "enable": True,
         "slot": 0,
+        "profile": "full",
         "subdomain": "supabase-prod",
         "port": 8000,
         "logLevel": "info",
         "database": {"name": "supabase_prod", "user": "supabase_prod", "createDatabase": True},
-        "storage": {"enable": True, "bucket": "supabase-storage"},
-        "services": {"realtime": True, "auth": True, "restApi": True, "storage": True},
+        "services": dict.fromkeys(("restApi", "auth", "storage", "realtime", "meta", "studio", "imgproxy"), True),
+        "auth": {
+            "siteUrl": None,
+            "redirectUrls": [],
+            "disableSignup": False,
+            "autoconfirm": False,
+            "jwtExpiry": 3600,
+            "databaseSocket": True,
+        },
+        "smtp": None,
+        "storage": {"enable": True, "bucket": "supabase-storage", "backend": "file", "s3": None, "fileSizeLimit": 52428800},
+        "realtime": {"superuser": False, "maxConcurrentUsers": 200},
+        "limits": {"memory": 2048, "tasks": 1024},
+        "environment": {},
+        "secretEnvironment": {},
         "jwtSecret": "supabase-prod-jwt",
         "anonKey": "supabase-prod-anon",
         "serviceKey": "supabase-prod-service",
         "databaseUrl": "supabase-prod-db",
-        "secrets": [f"supabase-prod-{kind}" for kind in ("anon", "db", "dbverifier", "jwt", "service")],
+        "secrets": [f"supabase-prod-{kind}" for kind in kinds],
     }
 
 
@@ -69,7 +109,12 @@ def test_defaults_of_a_host() -> None:
         domain="example.org",
         operators=(OPERATOR,),
         capacity=10,
+        host_memory=None,
+        edge=None,
+        acme_email=None,
+        authelia=None,
         module_dir="/etc/nixos/supabase",
+        flake=None,
         postgresql_port=5432,
         way_back_seconds=180,
         secrets_dir="secrets",
@@ -81,7 +126,20 @@ def test_a_host_without_instances_is_a_host() -> None:
     """`instances = {}` is what is left after the last delete."""
     found = host({})
     assert found.instances == ()
-    assert found.option() == {"capacity": 10, "domain": "example.org"}
+    assert found.option() == {"capacity": 10, "domain": "example.org"}, "what is not chosen the module decides"
+
+
+def test_what_the_module_learns_of_a_host() -> None:
+    """`flake` is the build's business."""
+    chosen: dict[str, Any] = {"host_memory": 8192, "edge": "nginx", "acme_email": "admin@example.org", "authelia": "http://127.0.0.1:9091"}
+    assert host({}, **chosen, flake="/etc/nixos#cloud").option() == {
+        "capacity": 10,
+        "domain": "example.org",
+        "hostMemory": 8192,
+        "edge": "nginx",
+        "acmeEmail": "admin@example.org",
+        "authelia": "http://127.0.0.1:9091",
+    }
 
 
 def test_recipients_are_the_operators_and_the_host() -> None:
@@ -101,14 +159,14 @@ def test_a_host_that_has_no_instances_key_is_left_alone() -> None:
 
 
 def test_instance_defaults_lie_under_each_instance() -> None:
-    defaults = {"log_level": "warn", "database": {"create_database": False}, "services": {"auth": False}}
+    defaults = {"profile": "app", "log_level": "warn", "database": {"create_database": False}, "services": {"auth": False}}
     dev, prod = host(
-        {"prod": {"log_level": "error", "services": {"realtime": False}}, "dev": {}}, instance_defaults=defaults
+        {"prod": {"log_level": "error", "services": {"realtime": True, "auth": None}}, "dev": {}}, instance_defaults=defaults
     ).instances
     assert (dev.log_level, prod.log_level) == ("warn", "error")
     assert (dev.create_database, prod.create_database) == (False, False)
-    assert dev.services == {"rest_api": True, "auth": False, "storage": True, "realtime": True}
-    assert prod.services == {"rest_api": True, "auth": False, "storage": True, "realtime": False}
+    assert running(dev) == {"rest_api", "storage", "imgproxy"}
+    assert running(prod) == {"rest_api", "auth", "storage", "imgproxy", "realtime"}, "None goes back to the profile"
 
 
 def test_a_stronger_layer_wins_and_is_named() -> None:
@@ -182,8 +240,122 @@ def test_a_stronger_layer_wins_and_is_named() -> None:
         ),
         ({"services": []}, "services", "must be a dictionary"),
         ({"services": {"rest": True}}, "services.rest", "unknown key; did you mean rest_api?"),
-        ({"services": {"xyz": 1}}, "services.xyz", "unknown key; known: auth, realtime, rest_api, storage"),
-        ({"services": {"realtime": None}}, "services.realtime = None", "must be True or False"),
+        (
+            {"services": {"xyz": 1}},
+            "services.xyz",
+            "unknown key; known: auth, imgproxy, meta, realtime, rest_api, storage, studio",
+        ),
+        ({"services": {"realtime": "None"}}, "services.realtime = 'None'", "must be True or False"),
+        (
+            {"services": {"meta": False}},
+            "services.studio = True",
+            "Studio works through meta: switch services.meta on too, or studio off",
+        ),
+        (
+            {"profile": "app", "services": {"studio": True}},
+            "services.studio = True",
+            "Studio works through meta: switch services.meta on too, or studio off",
+        ),
+        (
+            {"storage": {"enable": False}, "services": {"imgproxy": True}},
+            "services.imgproxy = True",
+            "it reads the files of storage: switch services.storage on too, or leave this unset",
+        ),
+        (
+            {"storage": {"backend": "s3", "s3": AWAY}, "services": {"imgproxy": True}},
+            "services.imgproxy = True",
+            'storage.backend = "s3" leaves no files here that it could read: leave this unset',
+        ),
+        ({"profile": "tiny"}, "profile = 'tiny'", "must be 'api', 'app' or 'full'"),
+        ({"storage": {"backend": "s3"}}, "storage.s3", S3),
+        ({"storage": {"backend": "S3"}}, "storage.backend = 'S3'", "must be 'file' or 's3'"),
+        ({"storage": {"s3": "x"}}, "storage.s3 = 'x'", "must be a dictionary"),
+        ({"storage": {"s3": AWAY | {"endpoint": "s3.example.org"}}}, "storage.s3.endpoint = 's3.example.org'", ORIGIN),
+        ({"storage": {"s3": AWAY | {"endpoint": "https://key:secret@s3.example.org"}}}, "storage.s3.endpoint", ORIGIN),
+        ({"storage": {"s3": AWAY | {"bucket": "A"}}}, "storage.s3.bucket = 'A'", BUCKET),
+        (
+            {"storage": {"s3": AWAY | {"region": "EU"}}},
+            "storage.s3.region = 'EU'",
+            "must be up to 63 small letters, digits and -, such as eu-central-1",
+        ),
+        (
+            {"storage": {"s3": {"endpoint": "https://s3.example.org", "region": "eu"}}},
+            "storage.s3.bucket",
+            'is missing; name the bucket that all files go to:  "bucket": "my-files"',
+        ),
+        (
+            {"storage": {"s3": AWAY | {"secret": "x"}}},
+            "storage.s3.secret",
+            "unknown key; known: bucket, endpoint, force_path_style, region",
+        ),
+        ({"storage": {"file_size_limit": 0}}, "storage.file_size_limit = 0", f"must be a whole number from 1 to {5 * 2**40}"),
+        ({"auth": {"site_url": "app.example.org"}}, "auth.site_url = 'app.example.org'", WEB),
+        ({"auth": {"site_url": "https://a.b/$(id)"}}, "auth.site_url = 'https://a.b/$(id)'", WEB),
+        (
+            {"auth": {"redirect_urls": "https://a.b"}},
+            "auth.redirect_urls = 'https://a.b'",
+            'must be a list with a URL an entry: ["https://app.example.org/**"]',
+        ),
+        ({"auth": {"redirect_urls": ["https://a.b", "c.d"]}}, "auth.redirect_urls[1] = 'c.d'", REDIRECT),
+        ({"auth": {"redirect_urls": ["https://a.b,https://c.d"]}}, "auth.redirect_urls[0] = 'https://a.b,https://c.d'", REDIRECT),
+        ({"auth": {"jwt_expiry": 59}}, "auth.jwt_expiry = 59", "must be a whole number from 60 to 604800"),
+        ({"auth": {"autoconfirm": "no"}}, "auth.autoconfirm = 'no'", "must be True or False"),
+        ({"auth": {"database_socket": 0}}, "auth.database_socket = 0", "must be True or False"),
+        ({"auth": {"signup": True}}, "auth.signup", "unknown key; did you mean disable_signup?"),
+        ({"smtp": {"sender": "a@b.c"}}, "smtp.host", 'is missing; name the mail server:  "host": "smtp.example.org"'),
+        (
+            {"smtp": {"host": "smtp.example.org"}},
+            "smtp.sender",
+            'is missing; name whom mails come from:  "sender": "no-reply@example.org"',
+        ),
+        ({"smtp": MAILER | {"host": "smtp.example.org:587"}}, "smtp.host = 'smtp.example.org:587'", SERVER),
+        ({"smtp": MAILER | {"port": 0}}, "smtp.port = 0", "must be a whole number from 1 to 65535"),
+        ({"smtp": MAILER | {"user": "a\nb"}}, r"smtp.user = 'a\nb'", LINE),
+        ({"smtp": MAILER | {"user": ""}}, "smtp.user = ''", LINE),
+        ({"smtp": MAILER | {"sender": "me"}}, "smtp.sender = 'me'", MAIL),
+        ({"smtp": MAILER | {"sender_name": "Robert'); --"}}, '''smtp.sender_name = "Robert'); --"''', LINE),
+        (
+            {"smtp": MAILER | {"password": "hunter2"}},
+            "smtp.password",
+            "unknown key; known: host, port, sender, sender_name, user",
+        ),
+        ({"realtime": {"superuser": 1}}, "realtime.superuser = 1", "must be True or False"),
+        (
+            {"realtime": {"max_concurrent_users": 0}},
+            "realtime.max_concurrent_users = 0",
+            "must be a whole number from 1 to 1000000",
+        ),
+        ({"limits": {"memory": 63}}, "limits.memory = 63", "must be a whole number from 64 to 1048576"),
+        ({"limits": {"memory": "1G"}}, "limits.memory = '1G'", "must be a whole number"),
+        ({"limits": {"tasks": 15}}, "limits.tasks = 15", "must be a whole number from 16 to 100000"),
+        ({"environment": {"rest": {}}}, "environment.rest", "unknown key; did you mean rest_api?"),
+        ({"environment": {"auth": {"gotrue_x": "1"}}}, "environment.auth", VARIABLE),
+        ({"environment": {"auth": {"X": 1}}}, "environment.auth.X", "must be text"),
+        ({"environment": {"auth": {5: "x"}}}, "environment.auth[5]", "keys must be text"),
+        ({"environment": {"auth": "X=1"}}, "environment.auth", "must be a dictionary"),
+        ({"environment": {"auth": {"X": "a\nb"}}}, "environment.auth", "X must be one line of up to 1500 characters"),
+        (
+            {"profile": "api", "environment": {"auth": {"X": "1"}}},
+            "environment.auth",
+            "the service is off: switch services.auth on, or remove this",
+        ),
+        ({"secret_environment": {"auht": "x"}}, "secret_environment.auht", "unknown key; did you mean auth?"),
+        ({"secret_environment": {"auth": "X=hunter2"}}, "secret_environment.auth", SECRET),
+        (
+            {"profile": "api", "secret_environment": {"storage": "mine"}},
+            "secret_environment.storage",
+            "the service is off: switch services.storage on, or remove this",
+        ),
+        (
+            {"jwt_secret": "mine", "secret_environment": {"auth": "mine"}},
+            "secret_environment.auth",
+            "already taken by the jwt secret of instance prod on server; choose another",
+        ),
+        (
+            {"secret_environment": {"auth": "mine", "storage": "mine"}},
+            "secret_environment.storage",
+            "already taken by the environment-auth secret of instance prod on server; choose another",
+        ),
         ({"services": {"auth": "on"}}, "services.auth = 'on'", "must be True or False"),
         ({"services": {"rest_api": 1.0}}, "services.rest_api = 1.0", "must be True or False"),
         ({"services": {"storage": "on"}}, "services.storage = 'on'", "must be True or False"),
@@ -277,6 +449,24 @@ def test_a_wrong_value_of_an_instance(value: Any, field: str, message: str) -> N
         ),
         ({"way_back_seconds": 9}, "way_back_seconds = 9: must be a whole number from 10 to 3600"),
         ({"way_back_seconds": 3601}, "way_back_seconds = 3601: must be a whole number from 10 to 3600"),
+        ({"host_memory": 255}, "host_memory = 255: must be a whole number from 256 to 16777216"),
+        (
+            {"host_memory": 4095},
+            "host_memory = 4095: the enabled instances may take 4096 MiB together (dev 2048, prod 2048); lower limits.memory or "
+            "the profile of some, switch one off, or raise it",
+        ),
+        ({"host_memory": 4096}, None),
+        ({"edge": "traefik"}, "edge = 'traefik': must be 'caddy', 'nginx', 'gateway' or 'none'"),
+        ({"acme_email": "admin"}, f"acme_email = 'admin': {MAIL}"),
+        ({"acme_email": "admin@example.org\n"}, rf"acme_email = 'admin@example.org\n': {MAIL}"),
+        ({"authelia": "127.0.0.1:9091"}, f"authelia = '127.0.0.1:9091': {ORIGIN}"),
+        ({"authelia": "http://127.0.0.1:9091/api"}, f"authelia = 'http://127.0.0.1:9091/api': {ORIGIN}"),
+        ({"flake": "/etc/nixos"}, f"flake = '/etc/nixos': {FLAKE}"),
+        ({"flake": "cloud"}, f"flake = 'cloud': {FLAKE}"),
+        ({"flake": "github:me/nix#cloud"}, f"flake = 'github:me/nix#cloud': {FLAKE}"),
+        ({"flake": "/etc/../nixos#cloud"}, f"flake = '/etc/../nixos#cloud': {FLAKE}"),
+        ({"flake": "/etc/nixos#cloud;reboot"}, f"flake = '/etc/nixos#cloud;reboot': {FLAKE}"),
+        ({"flake": "path:/etc/nixos#cloud"}, None),
         ({"system": "debian"}, "system = 'debian': must be 'nixos' or 'sandbox'"),
         ({"secrets_dir": ""}, "secrets_dir = '': must be a path on this machine, on one line"),
         ({"secrets_dir": 3}, "secrets_dir = 3: must be text"),

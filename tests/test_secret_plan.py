@@ -8,11 +8,14 @@ from hypothesis import strategies as st
 
 from desired.errors import SecretStop
 from desired.generators import GENERATORS, PARENTS, inputs_digest
-from desired.graph import with_derived
+from desired.graph import ordered, with_derived
 from desired.secret_plan import Stored, Wanted, plan
 from desired.sidecar import Sidecar, digest, render
 
 KINDS = sorted(GENERATORS)
+#: Those that a run makes, and those that only a person can give.
+MADE = [kind for kind in KINDS if GENERATORS[kind].make]
+GIVEN = [kind for kind in KINDS if not GENERATORS[kind].make]
 KEYS = ("ssh-ed25519 AAAA",)
 NOTHING = Stored(None, None)
 
@@ -36,7 +39,7 @@ def stored(wanted: Wanted, **changes: object) -> Stored:
     return Stored(ciphertext, render(replace(sidecar, **changes)))  # type: ignore[arg-type]
 
 
-ITEMS = [item(kind) for kind in ("jwt", "anon", "service", "db", "dbverifier")]
+ITEMS = [item(kind) for kind in ordered(PARENTS, KINDS)]
 SETTLED = {wanted.secret: stored(wanted) for wanted in ITEMS}
 
 
@@ -51,12 +54,41 @@ def test_settled_is_settled() -> None:
 
 
 def test_a_new_instance_needs_nothing_opened() -> None:
-    outcome = plan(ITEMS, dict.fromkeys(SETTLED, NOTHING), "secrets")
-    assert [action.verb for action in outcome.actions] == ["create"] * 5
+    items = [wanted for wanted in ITEMS if wanted.kind in MADE]
+    outcome = plan(items, dict.fromkeys(SETTLED, NOTHING), "secrets")
+    assert [action.verb for action in outcome.actions] == ["create"] * len(MADE)
     assert not any(action.opens for action in outcome.actions)
 
 
-@given(st.sets(st.sampled_from(KINDS)))
+@pytest.mark.parametrize("kind", GIVEN)
+def test_what_a_person_gives_is_asked_for_and_never_made(kind: str) -> None:
+    how = (
+        f"it is yours to give: {GENERATORS[kind].what}. Put it there with `age -a -R ~/.ssh/id_ed25519.pub -o "
+        f"secrets/supabase-prod-{kind}.age`, or with agenix: `just supabase-adopt prod` writes the rule, then "
+        f"`agenix -e supabase-prod-{kind}.age` in secrets/. In the end `just supabase-adopt prod` takes it over"
+    )
+    secret = f"supabase-prod-{kind}"
+    for files, renew, start in (
+        (NOTHING, set(), "is missing: "),
+        (SETTLED[secret], {kind}, "cannot be made anew: "),
+        (Stored(None, SETTLED[secret].sidecar), set(), "is missing, but its sidecar is there: restore the file from git; "),
+    ):
+        with pytest.raises(SecretStop) as caught:
+            plan(ITEMS, {**SETTLED, secret: files}, "secrets", frozenset(renew))
+        assert str(caught.value).startswith(f"secrets/{secret}.age {start}")
+        assert str(caught.value).endswith(how)
+
+
+def test_all_that_is_to_be_given_is_asked_for_at_once() -> None:
+    files = {name: NOTHING if name.removeprefix("supabase-prod-") in GIVEN else value for name, value in SETTLED.items()}
+    with pytest.raises(SecretStop) as caught:
+        plan(ITEMS, files, "secrets")
+    assert [line.split(".age")[0] for line in str(caught.value).splitlines()] == [
+        f"secrets/{wanted.secret}" for wanted in ITEMS if wanted.kind in GIVEN
+    ]
+
+
+@given(st.sets(st.sampled_from(MADE)))
 def test_renewing_takes_all_derived_nothing_else_and_opens_kept_parents_only(renew: set[str]) -> None:
     outcome = plan(ITEMS, SETTLED, "secrets", frozenset(renew))
     fresh = with_derived(PARENTS, renew)
@@ -67,7 +99,7 @@ def test_renewing_takes_all_derived_nothing_else_and_opens_kept_parents_only(ren
         assert set(action.opens) == {f"supabase-prod-{parent}" for parent in kept}
 
 
-@given(st.sets(st.sampled_from(KINDS)))
+@given(st.sets(st.sampled_from(MADE)))
 def test_any_set_of_missing_secrets(missing: set[str]) -> None:
     """A kept child is never given a new parent; else everything missing is made."""
     files = {name: NOTHING if name.removeprefix("supabase-prod-") in missing else value for name, value in SETTLED.items()}

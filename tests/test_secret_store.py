@@ -332,6 +332,61 @@ def test_renewal_takes_all_derived_and_nothing_else(project: SecretProject, rene
     assert project.planned() == []
 
 
+# Services that are switched on and off
+
+
+def test_a_further_service_only_adds_files(project: SecretProject) -> None:
+    """What was there is not made anew, and no private key is needed."""
+    before = project.files()
+    full = project.with_defaults(profile="full")
+    project.operator.private.chmod(0)
+    try:
+        assert full.deploy() == [
+            *(
+                f"create supabase-{name}-{kind}.age"
+                for name in ("dev", "prod")
+                for kind in ("dashboard", "meta", "realtime", "s3")
+            ),
+            "update secrets/supabase.nix (agenix rules)",
+        ]
+    finally:
+        project.operator.private.chmod(0o600)
+    after = full.files()
+    assert {name: after[name] for name in before if name != "supabase.nix"} == {
+        name: content for name, content in before.items() if name != "supabase.nix"
+    }
+    assert full.planned() == []
+
+
+def test_a_service_that_is_switched_off_keeps_its_secrets_unread(project: SecretProject) -> None:
+    """They are there when it is switched on again; damaged meanwhile, they are nobody's business until then."""
+    full = project.with_defaults(profile="full")
+    full.deploy()
+    before = project.files()
+    assert project.planned() == []
+    assert project.instance("prod").secrets.keys() == set(KINDS)
+    damaged(project, "supabase-prod-meta.age", lambda content: content[:-40])
+    assert project.planned() == []
+    full.stops(full.planned, "supabase-prod-meta.age is damaged")
+    (project.directory / "supabase-prod-meta.age").write_bytes(before["supabase-prod-meta.age"])
+    assert full.planned() == []
+    assert project.files() == before
+
+
+def test_a_login_of_its_own_for_auth(project: SecretProject) -> None:
+    own = project.with_defaults(profile="api", services={"auth": True}, auth={"database_socket": False})
+    assert [change for change in own.deploy() if "prod" in change] == [
+        "create supabase-prod-authdb.age",
+        "create supabase-prod-authverifier.age (derived from supabase-prod-authdb)",
+    ]
+    plan = own.store.plan(own.host, own.host.instances)
+    assert own.instance("prod").verifiers == {
+        "supabase_prod": "supabase-prod-dbverifier",
+        "supabase_prod_auth": "supabase-prod-authverifier",
+    }
+    assert all(plan.digest(secret) for secret in own.instance("prod").verifiers.values())
+
+
 # agenix rules, locks, failures
 
 

@@ -1,5 +1,6 @@
 """What is announced of units, against the units that Nix really makes of the two module trees."""
 
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,15 +11,21 @@ import pytest
 
 from desired.changes import Change
 from desired.estate import Host
+from desired.profiles import PROFILES, SERVICES
 from desired.tree import ObservedTree, Tree
 from desired.units import unit_changes, units_of
 from tests.estates import host
 from tests.nix.evaluation import Json, Lab, available, needs
 from tests.trees import MODULE, NOTHING, on_host, wanted
 
-#: Every field of an instance with another value than the default: name of an instance to it.
+AWAY = {"endpoint": "https://s3.example.org", "region": "eu", "bucket": "files"}
+MAILER = {"host": "smtp.example.org", "sender": "me@example.org"}
+API: Mapping[str, Any] = {"profile": "api"}
+#: Every field of an instance with another value than that of a default one: name of an instance to it.
 FIELDS: Mapping[str, Mapping[str, Any]] = {
     "same": {},
+    "api": {"profile": "api"},
+    "app": {"profile": "app"},
     "subdomain": {"subdomain": "elsewhere"},
     "port": {"port": 9000},
     "debug": {"log_level": "debug"},
@@ -27,11 +34,29 @@ FIELDS: Mapping[str, Mapping[str, Any]] = {
     "dbname": {"database": {"name": "supabase_elsewhere"}},
     "dbuser": {"database": {"user": "elsewhere"}},
     "dbcreate": {"database": {"create_database": False}},
-    "bucket": {"storage": {"bucket": "elsewhere"}},
+    "rest": {"services": {"rest_api": False}},
+    "auth": {"services": {"auth": False}},
     "storage": {"storage": {"enable": False}},
     "realtime": {"services": {"realtime": False}},
-    "auth": {"services": {"auth": False}},
-    "rest": {"services": {"rest_api": False}},
+    "studio": {"services": {"studio": False}},
+    "meta": {"services": {"studio": False, "meta": False}},
+    "imgproxy": {"services": {"imgproxy": False}},
+    "siteurl": {"auth": {"site_url": "https://app.example.org"}},
+    "redirects": {"auth": {"redirect_urls": ["https://app.example.org/**"]}},
+    "signup": {"auth": {"disable_signup": True}},
+    "autoconfirm": {"auth": {"autoconfirm": True}},
+    "expiry": {"auth": {"jwt_expiry": 600}},
+    "authtcp": {"auth": {"database_socket": False}},
+    "smtp": {"smtp": MAILER},
+    "smtpuser": {"smtp": {**MAILER, "user": "me"}},
+    "bucket": {"storage": {"bucket": "elsewhere"}},
+    "s3": {"storage": {"backend": "s3", "s3": AWAY}},
+    "filesize": {"storage": {"file_size_limit": 1}},
+    "superuser": {"realtime": {"superuser": True}},
+    "users": {"realtime": {"max_concurrent_users": 7}},
+    "limits": {"limits": {"memory": 700, "tasks": 300}},
+    **{f"env{service[:4]}": {"environment": {service: {"SOME_VARIABLE": "x"}}} for service in SERVICES},
+    **{f"sec{service[:4]}": {"secret_environment": {service: f"secret-{service[:4]}"}} for service in SERVICES},
     "jwt": {"jwt_secret": "elsewhere-jwt"},
     "anon": {"anon_key": "elsewhere-anon"},
     "service": {"service_key": "elsewhere-service"},
@@ -40,12 +65,30 @@ FIELDS: Mapping[str, Mapping[str, Any]] = {
 }
 DEFAULTS: Mapping[str, Mapping[str, Any]] = {name: {} for name in FIELDS}
 CHANGED: Mapping[str, Mapping[str, Any]] = FIELDS
-KINDS = ("jwt", "anon", "service", "db", "dbverifier")
+#: An instance that has every kind of secret, and one with the fewest.
+SECRETS: Mapping[str, Mapping[str, Any]] = {
+    "same": {
+        "auth": {"database_socket": False},
+        "smtp": {**MAILER, "user": "me"},
+        "storage": {"backend": "s3", "s3": AWAY},
+        "services": {"imgproxy": False},
+        "secret_environment": {
+            service: f"supabase-same-environment-{service[:4]}" for service in SERVICES if service != "imgproxy"
+        },
+    },
+    "api": {"profile": "api", "services": {"rest_api": False}},
+    "imgproxy": {"secret_environment": {"imgproxy": "supabase-imgproxy-environment-imgp"}},
+}
 
 
 def fleet(instances: Mapping[str, Mapping[str, Any]] = DEFAULTS, **data: Any) -> Host:
     """Slots stay: each instance is held."""
-    return host(instances, held={name: slot for slot, name in enumerate(FIELDS)}, **{"capacity": 30, **data})
+    return host(
+        instances, held={name: slot for slot, name in enumerate(FIELDS)}, **{"capacity": len(FIELDS), "edge": "none", **data}
+    )
+
+
+KINDS = sorted({secret.split("-", 2)[2] for item in fleet(SECRETS).instances for secret in item.secrets.values()})
 
 
 def active(*hosts: Host) -> dict[str, str]:
@@ -78,7 +121,11 @@ class Rendered:
         """The units of the tree as it is."""
         result: Json = self.lab.evaluate(available())
         assert result["failed"] == []
-        return {name: text for name, text in result["system"]["units"].items() if name.endswith(".service")}
+        texts = {name: text for name, text in result["system"]["units"].items() if name.endswith((".service", ".socket"))}
+        # The stand-in for NixOS' own module leaves out what the command line of a container is made of.
+        for container in result["system"]["containers"].values():
+            texts[f"{container['serviceName']}.service"] += f"\n{json.dumps(container, sort_keys=True)}"
+        return texts
 
 
 @pytest.fixture
@@ -88,13 +135,16 @@ def rendered(tmp_path: Path) -> Rendered:
 
 
 def made(before: Mapping[str, str], after: Mapping[str, str]) -> set[str]:
-    """What NixOS' switch does to units whose text changes: only the reload trigger's line is a reload."""
+    """What NixOS' switch does to units whose text changes: only the reload trigger's line is a reload; a running socket stays
+    as it is."""
 
     def untriggered(text: str) -> str:
         return re.sub("^X-Reload-Triggers=.*\n", "", text, flags=re.MULTILINE)
 
     found = {f"stop {unit}" for unit in before.keys() - after.keys()} | {f"start {unit}" for unit in after.keys() - before.keys()}
     for unit in before.keys() & after.keys():
+        if unit.endswith(".socket") or "X-RestartIfChanged=false" in after[unit]:
+            continue
         if untriggered(before[unit]) != untriggered(after[unit]):
             found.add(f"restart {unit}")
         elif before[unit] != after[unit]:
@@ -126,10 +176,10 @@ def test_every_pair_of_log_levels(rendered: Rendered) -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_secret(rendered: Rendered, kind: str) -> None:
-    few = fleet({"same": {}, "rest": {"services": {"rest_api": False}}})
-    before = dict.fromkeys(KINDS, b"old")
+    few, before = fleet(SECRETS), dict.fromkeys(KINDS, b"old")
     old, new = rendered.units(few, **before), rendered.units(few, **{**before, kind: b"new"})
     assert without_detail(announced(few, few, **{kind: b"new"})) == made(old, new)
+    assert made(old, new) or kind in ("db", "dbverifier", "authverifier"), "PostgreSQL alone has these"
 
 
 def test_the_hosts_domain(rendered: Rendered) -> None:
@@ -138,19 +188,29 @@ def test_the_hosts_domain(rendered: Rendered) -> None:
     assert without_detail(announced(there, here)) == made(rendered.units(here), rendered.units(there)) != set()
 
 
+@pytest.mark.parametrize("one", PROFILES)
+@pytest.mark.parametrize("other", PROFILES)
+def test_from_profile_to_profile(rendered: Rendered, one: str, other: str) -> None:
+    """Whole services come and go; what stays is touched where it has to do with them."""
+    before, after = fleet({"same": {"profile": one}}), fleet({"same": {"profile": other}})
+    assert without_detail(announced(after, before)) == made(rendered.units(before), rendered.units(after))
+
+
 def test_the_hosts_capacity_is_postgresqls(rendered: Rendered) -> None:
-    """No unit of ours changes; all restart because PostgreSQL does."""
-    here, there = fleet({"same": {}}), fleet({"same": {}}, capacity=31)
-    assert made(rendered.units(here), rendered.units(there)) == set()
+    """No unit of ours changes; what uses PostgreSQL restarts because it does."""
+    here, there = fleet({"same": {}}), fleet({"same": {}}, capacity=100)
+    units = rendered.units(here)
+    assert made(units, rendered.units(there)) == set()
+    requiring = {name for name, text in units.items() if re.search(r"^Requires=.*postgresql[.]target", text, re.MULTILINE)}
+    assert requiring == {f"supabase-same-{service}.service" for service in ("rest", "auth", "storage", "realtime", "meta")}
     assert announced(there, here) == {
         "restart postgresql.service (capacity)",
-        "restart supabase-same.service (with postgresql.service)",
-        "restart supabase-same-rest.service (with postgresql.service)",
+        *(f"restart {unit} (with postgresql.service)" for unit in requiring),
     }
 
 
 def test_generations_of_a_secret(rendered: Rendered) -> None:
-    """A rotation's next and previous secrets reload; a file that is not listed does nothing."""
+    """A rotation's next and previous secrets reach whom the current one does; a file that is not listed does nothing."""
     one = fleet({"same": {}})
     (item,) = one.instances
     listed = {**item.as_option(), "secrets": [*item.as_option()["secrets"], "supabase-same-jwt-previous"]}
@@ -160,14 +220,25 @@ def test_generations_of_a_secret(rendered: Rendered) -> None:
     tree = on_host(wanted(one), **{"secrets/supabase-same-jwt-previous.age": "x"})
     rotated = ObservedTree(tree.digests, {"same": listed}, tree.host)
     found = {str(change) for change in unit_changes(one, one.instances, wanted(one), rotated, active(one))}
-    assert without_detail(found) == made(after, before) == {"reload supabase-same-rest.service"}
+    assert without_detail(found) == made(after, before)
+    assert found == {
+        *(f"reload supabase-same-{service}.service (secrets)" for service in ("rest", "auth")),
+        *(f"restart supabase-same-{service}.service (secrets)" for service in ("storage", "realtime", "studio")),
+    }
     assert unit_changes(one, one.instances, wanted(one), tree, active(one)) == ()
 
 
 def test_details_name_the_options() -> None:
-    assert announced(fleet({"same": {"log_level": "warn", "subdomain": "x"}}), fleet({"same": {}})) == {
+    now = {"log_level": "warn", "subdomain": "x", "auth": {"autoconfirm": True}, "environment": {"meta": {"X": "hunter2"}}}
+    assert announced(fleet({"same": now}), fleet({"same": {}})) == {
         "restart supabase-same.service (subdomain, logLevel)",
         "restart supabase-same-rest.service (subdomain, logLevel)",
+        "restart supabase-same-auth.service (subdomain, logLevel, auth.autoconfirm)",
+        "restart supabase-same-storage.service (subdomain, logLevel)",
+        "restart supabase-same-realtime.service (logLevel)",
+        "restart supabase-same-studio.service (subdomain)",
+        "restart supabase-same-imgproxy.service (logLevel)",
+        "restart supabase-same-meta.service (environment.meta)",
     }
 
 
@@ -196,23 +267,32 @@ def test_states(state: str, enabled: bool, expected: str, rebuild: bool) -> None
 
 
 def test_a_bare_host() -> None:
-    one = fleet({"same": {}})
+    one = fleet({"same": API})
     assert [str(change) for change in unit_changes(one, one.instances, wanted(one), NOTHING, {})] == [
         "start postgresql.service (access lines and sizes)",
+        "start supabase-same-net.service",
+        "start supabase-same-8000.socket",
         "start supabase-same-rest.service",
         "start supabase-same.service",
     ]
 
 
 def test_another_module() -> None:
-    """Its text decides, which nobody has built yet."""
-    one = fleet({"same": {}})
+    """Its text decides, which nobody has built yet. A namespace is never restarted, nor a socket."""
+    one = fleet({"same": API})
     tree = wanted(one, module={**MODULE, "default.nix": b"new"})
     assert [str(change) for change in unit_changes(one, one.instances, tree, on_host(wanted(one)), active(one))] == [
         "restart postgresql.service (if the new module changes its settings)",
         "restart supabase-same-rest.service (if the new module changes it)",
         "restart supabase-same.service (if the new module changes it)",
     ]
+
+
+def test_the_edge_is_announced_too() -> None:
+    one = fleet({"same": API}, edge="caddy")
+    found = [str(change) for change in unit_changes(one, one.instances, wanted(one), None, active(one))]
+    assert found == ["start caddy.service"]
+    assert unit_changes(one, one.instances, wanted(one), None, {**active(one), "caddy.service": "active"}) == ()
 
 
 def targeted(now: Host, before: Host, name: str) -> tuple[Change, ...]:
@@ -222,38 +302,42 @@ def targeted(now: Host, before: Host, name: str) -> tuple[Change, ...]:
 
 
 def test_a_targeted_run_leaves_the_others() -> None:
-    found = targeted(fleet({"same": {"log_level": "warn"}, "port": {"port": 9000}}), fleet({"same": {}, "port": {}}), "same")
+    now = fleet({"same": {"log_level": "warn"}, "port": {"port": 9000}})
+    found = targeted(now, fleet({"same": {}, "port": {}}), "same")
     assert {change.instance for change in found} == {"same"}
 
 
 def test_an_activation_reaches_orphans_too() -> None:
     """An instance that this run does not name is still part of the system: stopped by hand, it is started."""
-    one, both = fleet({"same": {}}), fleet({"same": {}, "port": {}})
+    one, both = fleet({"same": API}), fleet({"same": API, "port": API})
     found = unit_changes(one, one.instances, wanted(one), on_host(wanted(both)), active(one))
-    assert [str(change) for change in found] == ["start supabase-port-rest.service", "start supabase-port.service"]
+    assert {str(change) for change in found} == {f"start {unit}" for unit in units_of(both.instances[0])}
 
 
-@pytest.mark.parametrize("option", [{}, {"slot": 3}, {"services": {}}, {"enable": True, "logLevel": "warn"}])
+@pytest.mark.parametrize(
+    "option", [{}, {"slot": 4}, {"slot": 4, "services": {}}, {"slot": 4, "enable": True, "logLevel": "warn"}]
+)
 def test_an_instance_file_written_by_hand(option: Mapping[str, Any]) -> None:
     """What it leaves out has the module's default."""
     one = fleet({"same": {}})
     tree = on_host(wanted(one))
-    by_hand = ObservedTree(tree.digests, {"same": option, "old": option}, tree.host)
-    units = {**active(one), "supabase-old.service": "active", "supabase-old-rest.service": "active"}
-    found = unit_changes(one, one.instances, wanted(one), by_hand, units)
-    assert {change.instance for change in found} == {"same"}
+    by_hand = ObservedTree(tree.digests, {"same": {**option, "port": 8000}, "old": {**option, "port": 8000}}, tree.host)
+    units = {**active(one), **{unit.replace("same", "old"): state for unit, state in active(one).items()}}
+    found = {str(change) for change in unit_changes(one, one.instances, wanted(one), by_hand, units)}
+    assert found == (announced(fleet({"same": {}}), fleet({"same": {"log_level": "warn"}})) if "logLevel" in option else set())
 
 
 def test_units_of() -> None:
-    (item,) = fleet({"same": {"enable": False}}).instances
-    assert units_of(item) == ("supabase-same-rest.service", "supabase-same.service")
-    (item,) = fleet({"same": {"services": {"rest_api": False}}}).instances
-    assert units_of(item) == ("supabase-same.service",)
+    (item,) = fleet({"same": {**API, "enable": False}}).instances
+    assert units_of(item) == (
+        *("supabase-same-net.service", "supabase-same-8000.socket", "supabase-same-rest.service", "supabase-same.service"),
+    )
 
 
-def test_units_of_the_module_that_exist_are_those_we_announce() -> None:
-    """A service that the module begins to serve must be added here."""
-    services = Path(__file__).parents[1] / "templates/modules/supabase/__services.nix"
-    served = set(re.findall(r"^  (\w+) = \{[^}\n]*unit = ", services.read_text(), re.MULTILINE))
-    (item,) = fleet({"same": {}}).instances
-    assert {"rest" if "rest" in unit else "gateway" for unit in units_of(item)} == served
+@pytest.mark.parametrize(
+    "value",
+    [{"profile": name} for name in PROFILES] + [{"storage": {"backend": "s3", "s3": AWAY}}, {"services": {"rest_api": False}}],
+)
+def test_the_module_has_these_units_and_no_others(rendered: Rendered, value: Mapping[str, Any]) -> None:
+    one = fleet({"same": value})
+    assert {unit for unit in rendered.units(one) if "-same" in unit} == set(units_of(one.instances[0]))

@@ -9,10 +9,10 @@ from desired.errors import SecretStop
 from desired.estate import Host
 from desired.generators import GENERATORS
 from desired.instance import Instance
-from desired.secret_plan import Stored, Wanted, judged, wanted
+from desired.secret_plan import Stored, Wanted, anew, judged, wanted
 from desired.secret_value import line, material
 from desired.sidecar import Sidecar, digest, parse, time_text
-from workstation import age, clock, journal
+from workstation import age, clock, journal, rules
 from workstation.making import Making
 from workstation.secret_files import SecretFiles
 
@@ -22,7 +22,8 @@ def adopt(files: SecretFiles, host: Host, instance: Instance) -> tuple[Change, .
 
     What was derived from a changed secret, and was not changed itself, is made anew from it. A file for other recipients
     than group_data's, or not ASCII-armored, is re-encrypted. Raises SecretStop when a value is not of its kind, does not
-    belong to its parent, belongs to another instance, or cannot be opened; then nothing is written.
+    belong to its parent, belongs to another instance, or cannot be opened; then nothing is written. What a person has yet to
+    give gets its agenix rule, so that `agenix -e` can make it.
     """
     with files.writing():
         journal.complete(files.directory, instance.name)
@@ -32,7 +33,10 @@ def adopt(files: SecretFiles, host: Host, instance: Instance) -> tuple[Change, .
         changes = [change for item in items for change in adoption.take(item)]
         if adoption.making.written:
             journal.write(files.directory, instance.name, adoption.making.written)
-            files.write_rules()
+        awaited = {item.secret: item.recipients for item in items if item.kind in adoption.awaited}
+        changes += rules.plan(files.directory, files.secrets_dir, awaited).changes
+        if changes:
+            files.write_rules(awaited)
     return tuple(changes)
 
 
@@ -41,6 +45,11 @@ class _Adoption:
         self.files, self.stored = files, stored
         self.making = Making(files, stored, {})
         self.missing: set[str] = set()
+
+    @property
+    def awaited(self) -> set[str]:
+        """The kinds that a person has yet to give."""
+        return {kind for kind in self.missing if GENERATORS[kind].make is None}
 
     def take(self, item: Wanted) -> list[Change]:
         """One secret, its parents having been taken before."""
@@ -76,9 +85,10 @@ class _Adoption:
         value = self.making.value(item.kind, item.secret)
         fault = self._fault(item, value)
         if fault is not None:
+            given = GENERATORS[item.kind].make is None
             raise SecretStop(
-                f"{name} is not usable: {fault}; correct it with `agenix -e {item.secret}.age`, restore it from git, or let "
-                f"`just supabase-update-secret {item.instance} {item.kind}` make a new one"
+                f"{name} is not usable: {fault}; correct it with `agenix -e {item.secret}.age`, or restore it from git"
+                + ("" if given else f"; or {anew(item, self.files.secrets_dir)}")
             )
         self._refuse_shared(item, value)
         if form.armored and form.tags == age_file.tags(item.recipients):

@@ -33,6 +33,7 @@ class Making:
     def make(self, item: Wanted) -> None:
         """A new value, from the parents as they now are."""
         generator, now = GENERATORS[item.kind], clock.now()
+        assert generator.make, "the plan asks for what only a person can give"
         parents = {kind: self.value(kind, secret) for kind, secret in item.parents.items()}
         value = generator.make(material(item, parents, randomness.entropy(generator.entropy), now))
         self.keep(item, value, age.encrypt(line(value), item.recipients), time_text(now))
@@ -50,7 +51,8 @@ class Making:
         if kind not in self._values:
             sidecar, ciphertext = self.sidecars.get(kind), self.stored[secret].ciphertext
             recipients = sidecar.recipients if sidecar else ()
-            self._values[kind] = self.files.value(secret, ciphertext or b"", recipients)
+            lines = GENERATORS[kind].lines
+            self._values[kind] = self.files.value(secret, ciphertext or b"", recipients, lines=lines)
         return self._values[kind]
 
     def _re_encrypt(self, item: Wanted, sidecar: Sidecar) -> None:

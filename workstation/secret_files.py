@@ -62,17 +62,17 @@ class SecretFiles:
         """The plaintext of a secret's file, with the operator's identity. Raises SecretStop."""
         return age.decrypt(ciphertext, self.identity_file, file=self.shown(secret), recipients=recipients)
 
-    def value(self, secret: str, ciphertext: bytes, recipients: Sequence[str] = ()) -> str:
-        """The one line in a secret's file. Raises SecretStop."""
+    def value(self, secret: str, ciphertext: bytes, recipients: Sequence[str] = (), *, lines: bool = False) -> str:
+        """The text in a secret's file: one line, if not `lines`. Raises SecretStop."""
         try:
-            return value_of(self.decrypted(secret, ciphertext, recipients))
+            return value_of(self.decrypted(secret, ciphertext, recipients), lines=lines)
         except ValueError as error:
             raise SecretStop(f"{self.shown(secret)} is not usable: {error}; correct it with `agenix -e {secret}.age`") from None
 
-    def write_rules(self) -> None:
-        """Bring the agenix rules in line with the sidecars that are present."""
+    def write_rules(self, awaited: Mapping[str, Sequence[str]] = {}) -> None:
+        """Bring the agenix rules in line with the sidecars that are present; `awaited` (name to recipients) have none yet."""
         present = self.present()
-        readable = {name: sidecar.recipients for name, sidecar in present.items() if sidecar is not None}
+        readable = {**awaited, **{name: sidecar.recipients for name, sidecar in present.items() if sidecar is not None}}
         rules.write(self.directory, readable, [name for name in present if name not in readable])
 
     @contextmanager

@@ -98,7 +98,7 @@ class SecretStore(SecretFiles):
             ciphertext = files.read(self.directory / f"{secret}.age")
             if ciphertext is None:
                 raise SecretStop(f"{self.shown(secret)} is missing; a run makes it, or restore it from git")
-            return self.value(secret, ciphertext)
+            return self.value(secret, ciphertext, lines=True)
 
     def _finished(self, instance: str, group: Mapping[str, bytes]) -> Iterator[Change]:
         """What is left of a killed run: files to put in place, at least its journal to remove."""

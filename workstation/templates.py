@@ -1,5 +1,7 @@
 """The files this project sends: read from templates/, whole and unchanged."""
 
+import json
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
@@ -10,7 +12,14 @@ _ROOT = Path(__file__).parent.parent / "templates"
 def module_files() -> dict[str, bytes]:
     """The static part of the module tree: path to content. An editor's leftovers are none of it."""
     root = _ROOT / "modules/supabase"
-    return {path.name: path.read_bytes() for path in sorted([*root.glob("*.nix"), root / "numbers.json"])}
+    return {path.name: path.read_bytes() for path in sorted([*root.glob("*.nix"), *root.glob("*.json")])}
+
+
+@cache
+def versions() -> Mapping[str, str]:
+    """Of the services that run from images."""
+    images = json.loads((_ROOT / "modules/supabase/images.json").read_text(encoding="utf-8"))
+    return {service: image["version"] for service, image in images.items()}
 
 
 @cache

@@ -15,12 +15,41 @@ give_up() {
   if [ "$(cat /var/lib/supabase/epoch)" = "$run" ]; then restore_tree "$dir" /run/current-system; fi
   exit 1
 }
-rebuild() { if [ -n "$flake" ]; then nixos-rebuild build --flake "$flake"; else nixos-rebuild build; fi >/dev/null; }
+
+top=$(readlink -f "$dir")
+while [ "$top" != / ] && ! [ -e "$top/.git" ]; do top=$(dirname "$top"); done
+# In a git tree Nix sees only what git knows. As the tree's owner, whose index it is.
+if [ -e "$top/.git" ] && command -v git >/dev/null; then
+  (cd "$dir" && ours | setpriv --reuid="$(stat -c %u "$top")" --regid="$(stat -c %g "$top")" --clear-groups \
+    env HOME=/ git add -N -f --pathspec-from-file=-) || give_up "git could not add the files of $dir; see above"
+fi
+
+add="imports = [ $dir ];  to the host's configuration"
+rebuild() { nixos-rebuild build >/dev/null; }
+if [ -n "$flake" ]; then
+  tree=${flake#path:}
+  tree=$(readlink -f "${tree%#*}") attribute=${flake##*#}
+  inside=$(readlink -f "$dir")
+  add="./${inside#"$tree"/}  to the modules of nixosConfigurations.$attribute in $tree/flake.nix"
+  case $inside in
+    "$tree"/*) ;;
+    *) give_up "flake: Nix reads $tree only, and $dir is not in it; set module_dir to a directory below it" ;;
+  esac
+  # Nix opens the git tree of root, and under sudo that of whoever called it. The lock file is not ours to write.
+  rebuild() {
+    SUDO_UID=$(stat -c %u "$top") nixos-rebuild build --flake "$flake" --no-write-lock-file 2>"$work/log" >/dev/null && return
+    cat "$work/log" >&2
+    if grep -q "does not provide attribute" "$work/log"; then
+      give_up "flake: $tree has no nixosConfigurations.$attribute; write the name of one of its systems after the #"
+    fi
+    return 1
+  }
+fi
 rebuild || give_up "the build failed; the host runs on as it was and its module tree is restored"
 built=$(readlink -f "$work/result")
 revision=$built/etc/supabase/revision
 if ! [ -e "$revision" ]; then
-  give_up "the built system does not contain the module: add  imports = [ $dir ];  to the host's configuration and run again"
+  give_up "the built system does not contain the module: add  $add  and run again"
 fi
 for part; do
   grep -qF -- "$part" "$revision" ||

@@ -1,6 +1,5 @@
 # Bring files into the module tree $1: a base64 tar on stdin is unpacked beside it and renamed into place file by file;
-# $2... are files to remove. In a git work tree exactly the files sent are made visible to Nix (git add -N -f), as the
-# directory's owner, whose index it is.
+# $2... are files to remove.
 set -eu
 dir=$1
 shift
@@ -18,12 +17,3 @@ sent=$(cd "$staging" && find . -type f)
 echo "$sent" | while IFS= read -r file; do [ -z "$file" ] || mv -f "$staging/$file" "$dir/$file"; done
 for file in "$@"; do rm -f "$dir/$file"; done
 sync -f "$dir"
-cd "$dir"
-as_owner() {
-  if [ "$owner" = "$(id -u):$(id -g)" ]; then "$@"; else
-    setpriv --reuid="${owner%:*}" --regid="${owner#*:}" --clear-groups -- "$@"
-  fi
-}
-if command -v git >/dev/null && as_owner git rev-parse --is-inside-work-tree >/dev/null 2>&1; then
-  if [ -n "$sent" ]; then echo "$sent" | as_owner git add -N -f --pathspec-from-file=-; fi
-fi

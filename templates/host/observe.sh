@@ -17,7 +17,8 @@ for marker in "$state"/*/database-ready; do
   if [ -e "$marker" ]; then marker=${marker%/database-ready}; echo "ready ${marker##*/}"; fi
 done
 # Not `systemctl show`, which asks for every property of every unit: a second for 200 of them.
-systemctl list-units --all --type=service --no-legend --plain 'supabase-*' postgresql.service 2>/dev/null | while read -r unit _ active _; do
+systemctl list-units --all --type=service,socket --no-legend --plain 'supabase-*' postgresql.service caddy.service nginx.service \
+  2>/dev/null | while read -r unit _ active _; do
   echo "unit $unit $active"
 done
 systemctl list-units --state=failed --no-legend --plain 2>/dev/null | while read -r unit _; do echo "failed $unit"; done

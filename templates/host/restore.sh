@@ -3,7 +3,7 @@
 # directory may be a git work tree, or hold what a person has put there.
 ours() {
   find . \( -path './.supabase-*' -o -path '*/*.supabase-new' -o -path './*/*/*' \) -prune -o -type f \( -path './instances/*.json' -o \
-    -path './secrets/*.age' -o \( ! -path './*/*' \( -name '*.nix' -o -name numbers.json -o -name host.json \) \) \) -print
+    -path './secrets/*.age' -o \( ! -path './*/*' \( -name '*.nix' -o -name images.json -o -name numbers.json -o -name host.json \) \) \) -print
 }
 restore_tree() {
   [ -d "$1" ] || return 0

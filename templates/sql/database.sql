@@ -1,4 +1,4 @@
--- The database of `supabase.plan`: owner, connection limit, privileges, settings of its logins.
+-- The database of `supabase.plan`: comment, owner, connection limit, privileges, settings of its logins.
 -- It is born closed: PUBLIC's default CONNECT would let another instance's login in before it is revoked.
 SELECT pg_catalog.format(
     'CREATE DATABASE %I WITH OWNER %I TEMPLATE template0 ENCODING ''UTF8'' ALLOW_CONNECTIONS false CONNECTION LIMIT %s',
@@ -13,7 +13,8 @@ DECLARE
     actual record;
     item record;
 BEGIN
-    SELECT d.*, o.rolname AS owner, o.rolsuper, pg_catalog.pg_encoding_to_char(d.encoding) AS encoding_name
+    SELECT d.*, o.rolname AS owner, pg_catalog.pg_encoding_to_char(d.encoding) AS encoding_name,
+            pg_catalog.shobj_description(d.oid, 'pg_database') AS comment
         INTO actual
         FROM pg_catalog.pg_database AS d JOIN pg_catalog.pg_authid AS o ON o.oid = d.datdba
         WHERE d.datname = plan ->> 'name';
@@ -21,6 +22,10 @@ BEGIN
         RAISE EXCEPTION 'database % does not exist', plan ->> 'name';
     ELSIF actual.encoding_name <> 'UTF8' OR actual.datistemplate THEN
         RAISE EXCEPTION 'database % is a template or not UTF8', plan ->> 'name';
+    END IF;
+    -- What it says besides is the record of what the services have made.
+    IF pg_catalog.strpos(coalesce(actual.comment, '') || ' ', plan ->> 'comment' || ' ') <> 1 THEN
+        EXECUTE pg_catalog.format('COMMENT ON DATABASE %I IS %L', plan ->> 'name', plan ->> 'comment');
     END IF;
     IF actual.owner <> plan ->> 'owner' THEN
         EXECUTE pg_catalog.format('ALTER DATABASE %I OWNER TO %I', plan ->> 'name', plan ->> 'owner');

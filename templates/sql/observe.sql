@@ -70,6 +70,11 @@ SELECT pg_catalog.replace(pg_catalog.json_build_object(
         WHERE s.pending_restart),
     'extensions', (SELECT coalesce(pg_catalog.json_agg(e.name), '[]')
         FROM pg_catalog.pg_available_extensions() AS e),
+    -- Every privilege there is on a kind of object: their number differs between versions.
+    'every', (SELECT pg_catalog.json_object_agg(k.code, (SELECT pg_catalog.json_agg(DISTINCT a.privilege_type)
+            FROM pg_catalog.aclexplode(pg_catalog.acldefault(k.code::pg_catalog."char", 10)) AS a))
+        FROM (VALUES ('r'), ('S'), ('f')) AS k(code)),
+    'superusers', (SELECT pg_catalog.json_agg(r.rolname) FROM pg_catalog.pg_authid AS r WHERE r.rolsuper),
     'foreign_roles', (SELECT coalesce(pg_catalog.json_agg(d.rolname), '[]') FROM described AS d WHERE NOT d.ours),
     'roles', (SELECT coalesce(pg_catalog.json_agg(r.role), '[]') FROM roles AS r),
     'databases', (SELECT coalesce(pg_catalog.json_agg(d.database), '[]') FROM databases AS d))::text, pg_catalog.chr(10), '');

@@ -1,10 +1,11 @@
 -- Roles as `supabase.plan` wants them: attributes, comment, password, memberships, parameters. One transaction.
--- plan: {"instance", "repair", "roles": [...], "set_password", "password_digest", "database": {...}}; the cluster's shared roles
--- come without instance and database. `repair` false: roles that exist are checked, but left as they are.
+-- plan: {"instance", "repair", "roles": [...], "verifiers": {login: digest}, "database": {...}}; the cluster's shared roles come
+-- without instance and database. `repair` false: roles that exist are checked, but left as they are.
 BEGIN;
 DO $supabase$
 DECLARE
     plan CONSTANT jsonb := pg_catalog.current_setting('supabase.plan')::jsonb;
+    verifiers CONSTANT jsonb := coalesce(nullif(pg_catalog.current_setting('supabase.verifiers', true), ''), '{}')::jsonb;
     verifier text;
     created text[] := '{}';
     wanted record;
@@ -22,27 +23,25 @@ BEGIN
             AND pg_catalog.split_part(actual.comment, ' ', 3) <> plan ->> 'instance'
         THEN
             RAISE EXCEPTION 'database % belongs to another instance', plan #>> '{database,name}';
-        ELSIF actual.oid IS NOT NULL AND actual.comment IS DISTINCT FROM plan #>> '{database,comment}'
-            AND (plan #>> '{database,create}')::boolean
-            AND pg_catalog.split_part(coalesce(actual.comment, ''), ' bootstrap ', 1) <> plan #>> '{database,comment}'
+        ELSIF actual.oid IS NOT NULL AND (plan #>> '{database,create}')::boolean
+            AND pg_catalog.strpos(coalesce(actual.comment, '') || ' ', plan #>> '{database,comment}' || ' ') <> 1
             AND NOT EXISTS (SELECT FROM pg_catalog.pg_authid AS r WHERE r.rolname = plan #>> '{roles,0,name}')
         THEN
             RAISE EXCEPTION 'database % exists and was not made by this project', plan #>> '{database,name}';
         END IF;
     END IF;
-    IF (plan ->> 'set_password')::boolean THEN
-        verifier := nullif(pg_catalog.current_setting('supabase.verifiers', true), '')::jsonb ->> (plan ->> 'instance');
+    FOR item IN SELECT w.key AS login, w.value AS digest FROM pg_catalog.jsonb_each_text(plan -> 'verifiers') AS w
+    LOOP
+        verifier := verifiers ->> item.login;
         -- Anything else PostgreSQL would take for a plaintext and hash.
         IF verifier IS NULL
             OR verifier !~ '^SCRAM-SHA-256\$4096:[A-Za-z0-9+/=]+\$[A-Za-z0-9+/=]+:[A-Za-z0-9+/=]+$'
         THEN
-            RAISE EXCEPTION 'instance %: no SCRAM verifier was given', plan ->> 'instance';
-        ELSIF plan ->> 'password_digest'
-            <> pg_catalog.encode(pg_catalog.sha256(pg_catalog.convert_to(verifier, 'UTF8')), 'hex')
-        THEN
-            RAISE EXCEPTION 'instance %: the verifier on the host is not the one in secrets_dir', plan ->> 'instance';
+            RAISE EXCEPTION 'role %: no SCRAM verifier was given', item.login;
+        ELSIF item.digest <> pg_catalog.encode(pg_catalog.sha256(pg_catalog.convert_to(verifier, 'UTF8')), 'hex') THEN
+            RAISE EXCEPTION 'role %: the verifier on the host is not the one in secrets_dir', item.login;
         END IF;
-    END IF;
+    END LOOP;
 
     -- All of them first, because an owner is a member of its storage login.
     FOR wanted IN
@@ -61,13 +60,15 @@ BEGIN
 
     FOR wanted IN
         SELECT w.* FROM pg_catalog.jsonb_to_recordset(plan -> 'roles') AS w(
-            name text, login boolean, inherit boolean, replication boolean, bypassrls boolean,
-            "limit" integer, password boolean, member_of jsonb, parameters jsonb)
+            name text, login boolean, inherit boolean, superuser boolean, replication boolean, bypassrls boolean,
+            "limit" integer, verifier text, member_of jsonb, parameters jsonb)
         WHERE (plan ->> 'repair')::boolean OR w.name = ANY (created)
     LOOP
         SELECT r.* INTO actual FROM pg_catalog.pg_authid AS r WHERE r.rolname = wanted.name;
+        verifier := CASE WHEN plan -> 'verifiers' ? wanted.verifier THEN verifiers ->> wanted.verifier END;
         options := pg_catalog.concat(
-            CASE WHEN actual.rolsuper THEN ' NOSUPERUSER' END,
+            CASE WHEN actual.rolsuper <> wanted.superuser
+                THEN CASE WHEN wanted.superuser THEN ' SUPERUSER' ELSE ' NOSUPERUSER' END END,
             CASE WHEN actual.rolcreatedb THEN ' NOCREATEDB' END,
             CASE WHEN actual.rolcreaterole THEN ' NOCREATEROLE' END,
             CASE WHEN actual.rolcanlogin <> wanted.login THEN CASE WHEN wanted.login THEN ' LOGIN' ELSE ' NOLOGIN' END END,
@@ -80,8 +81,8 @@ BEGIN
             CASE WHEN actual.rolconnlimit <> wanted."limit"
                 THEN pg_catalog.format(' CONNECTION LIMIT %s', wanted."limit") END,
             CASE WHEN actual.rolvaliduntil <> 'infinity' THEN ' VALID UNTIL ''infinity''' END,
-            CASE WHEN NOT wanted.password AND actual.rolpassword IS NOT NULL THEN ' PASSWORD NULL' END,
-            CASE WHEN wanted.password AND actual.rolpassword IS DISTINCT FROM verifier AND verifier IS NOT NULL
+            CASE WHEN wanted.verifier IS NULL AND actual.rolpassword IS NOT NULL THEN ' PASSWORD NULL' END,
+            CASE WHEN actual.rolpassword IS DISTINCT FROM verifier AND verifier IS NOT NULL
                 THEN pg_catalog.format(' PASSWORD %L', verifier) END);
         IF options <> '' THEN
             EXECUTE pg_catalog.format('ALTER ROLE %I WITH', wanted.name) || options;

@@ -1,16 +1,15 @@
--- Inside the instance's database: schemas, privileges, extensions, publication, PostgREST's reload triggers.
--- Only catalogs and definitions, in one transaction that ends with the digest of what was done (COMMENT ON DATABASE).
--- plan: {"database": {"name", "comment"}, "names": {"owner", "authenticator", "auth", "storage", "realtime"},
---        "extensions": [...], "bootstrap": digest of this file and the names}
+-- Inside the instance's database: schemas, privileges, extensions, publication, PostgREST's reload triggers. One transaction;
+-- catalogs and definitions only; what is as wanted is not touched, and what the owner has granted besides stays.
+-- plan.inside: {"schemas": [{"name", "owner", "may": roles that may own it instead}], "usage": [{"schema", "roles"}],
+--   "defaults": [{"role", "schema", "roles"}], "extensions": [...], "publication": owner,
+--   "watches": [{"name", "event", "tags", "body"}]}
 BEGIN;
 DO $supabase$
 DECLARE
     plan CONSTANT jsonb := pg_catalog.current_setting('supabase.plan')::jsonb;
-    names CONSTANT jsonb := plan -> 'names';
-    everyone CONSTANT text := 'anon, authenticated, service_role';
+    inside CONSTANT jsonb := plan -> 'inside';
     item record;
-    installed text;
-    digest text;
+    passed record;
 BEGIN
     IF pg_catalog.current_database() <> plan #>> '{database,name}' THEN
         RAISE EXCEPTION 'this is not database %', plan #>> '{database,name}';
@@ -30,7 +29,7 @@ BEGIN
             plan #>> '{database,name}';
     END IF;
     FOR item IN
-        SELECT w.value AS name FROM pg_catalog.jsonb_array_elements_text(plan -> 'extensions') AS w(value)
+        SELECT w.value AS name FROM pg_catalog.jsonb_array_elements_text(inside -> 'extensions') AS w(value)
         WHERE w.value IN (SELECT e.name FROM pg_catalog.pg_available_extensions() AS e)
             AND w.value NOT IN (SELECT e.extname FROM pg_catalog.pg_extension AS e)
         ORDER BY w.value
@@ -38,92 +37,112 @@ BEGIN
         EXECUTE pg_catalog.format('CREATE EXTENSION %I SCHEMA extensions', item.name);
     END LOOP;
 
-    -- A service may have handed its schema to the shared role of its kind: what one of our roles owns stays.
     FOR item IN
-        SELECT w.schema, names ->> w.role AS owner, n.oid, pg_catalog.pg_get_userbyid(n.nspowner)::text AS actual
-        FROM (VALUES ('public', 'owner'), ('auth', 'auth'), ('storage', 'storage'), ('realtime', 'realtime'),
-                     ('_realtime', 'realtime'), ('graphql_public', 'owner')) AS w(schema, role)
-        LEFT JOIN pg_catalog.pg_namespace AS n ON n.nspname = w.schema
+        SELECT w.*, n.oid, pg_catalog.pg_get_userbyid(n.nspowner)::text AS actual
+        FROM pg_catalog.jsonb_to_recordset(inside -> 'schemas') AS w(name text, owner text, may jsonb)
+        LEFT JOIN pg_catalog.pg_namespace AS n ON n.nspname = w.name
     LOOP
         IF item.oid IS NULL THEN
-            EXECUTE pg_catalog.format('CREATE SCHEMA %I AUTHORIZATION %I', item.schema, item.owner);
-        ELSIF item.actual NOT IN ('supabase_auth_admin', 'supabase_storage_admin', 'supabase_realtime_admin')
-            AND item.actual <> item.owner
-        THEN
-            EXECUTE pg_catalog.format('ALTER SCHEMA %I OWNER TO %I', item.schema, item.owner);
+            EXECUTE pg_catalog.format('CREATE SCHEMA %I AUTHORIZATION %I', item.name, item.owner);
+        ELSIF item.actual <> item.owner AND NOT item.may ? item.actual THEN
+            EXECUTE pg_catalog.format('ALTER SCHEMA %I OWNER TO %I', item.name, item.owner);
         END IF;
     END LOOP;
-    REVOKE CREATE ON SCHEMA public FROM PUBLIC;
 
-    EXECUTE pg_catalog.format(
-        'GRANT USAGE ON SCHEMA extensions TO anon, authenticated, service_role, supabase_realtime_admin, %I, %I, %I, %I, %I',
-        names ->> 'owner', names ->> 'authenticator', names ->> 'auth', names ->> 'storage', names ->> 'realtime');
-    GRANT USAGE ON SCHEMA public, auth, storage, graphql_public TO anon, authenticated, service_role;
-    EXECUTE pg_catalog.format('GRANT USAGE ON SCHEMA auth, storage, realtime TO %I', names ->> 'owner');
-
+    -- Walls: nobody but named roles creates in our schemas, and no login of another instance has anything in them.
     FOR item IN
-        SELECT w.schema, names ->> w.role AS role, w.grantees, k.kind
-        FROM (VALUES ('public', 'owner', everyone),
-                     ('auth', 'auth', pg_catalog.quote_ident(names ->> 'owner')),
-                     ('storage', 'storage', everyone)) AS w(schema, role, grantees),
-             (VALUES ('TABLES'), ('SEQUENCES'), ('FUNCTIONS')) AS k(kind)
+        SELECT n.oid, n.nspname AS schema, n.nspowner AS owner, a.grantor, a.privilege_type AS privilege,
+            coalesce(pg_catalog.quote_ident(g.rolname), 'PUBLIC') AS grantee
+        FROM pg_catalog.jsonb_to_recordset(inside -> 'schemas') AS w(name text)
+        JOIN pg_catalog.pg_namespace AS n ON n.nspname = w.name
+        CROSS JOIN LATERAL pg_catalog.aclexplode(n.nspacl) AS a
+        LEFT JOIN pg_catalog.pg_authid AS g ON g.oid = a.grantee
+        WHERE CASE WHEN g.oid IS NULL THEN a.privilege_type = 'CREATE'
+            ELSE EXISTS (
+                    SELECT FROM pg_catalog.pg_auth_members AS m JOIN pg_catalog.pg_authid AS l ON l.oid = m.roleid
+                    WHERE m.member = g.oid AND l.rolname = 'supabase_login')
+                AND NOT EXISTS (
+                    SELECT FROM pg_catalog.jsonb_to_recordset(plan -> 'roles') AS r(name text) WHERE r.name = g.rolname)
+            END
     LOOP
-        EXECUTE pg_catalog.format('ALTER DEFAULT PRIVILEGES FOR ROLE %I IN SCHEMA %I GRANT ALL ON %s TO %s',
-            item.role, item.schema, item.kind, item.grantees);
+        -- Passed on by somebody whom the owner let: only losing that right takes back what he gave.
+        FOR passed IN
+            SELECT g.rolname AS role FROM pg_catalog.pg_namespace AS n
+            CROSS JOIN LATERAL pg_catalog.aclexplode(n.nspacl) AS a JOIN pg_catalog.pg_authid AS g ON g.oid = a.grantee
+            WHERE n.oid = item.oid AND item.grantor <> item.owner AND a.grantor = item.owner
+                AND a.privilege_type = item.privilege AND a.is_grantable AND a.grantee <> item.owner
+        LOOP
+            EXECUTE pg_catalog.format('REVOKE GRANT OPTION FOR %s ON SCHEMA %I FROM %I CASCADE',
+                item.privilege, item.schema, passed.role);
+        END LOOP;
+        EXECUTE pg_catalog.format('REVOKE %s ON SCHEMA %I FROM %s CASCADE', item.privilege, item.schema, item.grantee);
     END LOOP;
 
-    IF NOT EXISTS (SELECT FROM pg_catalog.pg_publication AS p WHERE p.pubname = 'supabase_realtime') THEN
+    FOR item IN
+        SELECT w.schema, r.value AS role
+        FROM pg_catalog.jsonb_to_recordset(inside -> 'usage') AS w(schema text, roles jsonb)
+        CROSS JOIN LATERAL pg_catalog.jsonb_array_elements_text(w.roles) AS r(value)
+        WHERE NOT EXISTS (
+            SELECT FROM pg_catalog.pg_namespace AS n
+            CROSS JOIN LATERAL pg_catalog.aclexplode(n.nspacl) AS a JOIN pg_catalog.pg_authid AS g ON g.oid = a.grantee
+            WHERE n.nspname = w.schema AND g.rolname = r.value AND a.privilege_type = 'USAGE')
+    LOOP
+        EXECUTE pg_catalog.format('GRANT USAGE ON SCHEMA %I TO %I', item.schema, item.role);
+    END LOOP;
+
+    FOR item IN
+        SELECT w.role, w.schema, k.kind, r.value AS grantee
+        FROM pg_catalog.jsonb_to_recordset(inside -> 'defaults') AS w(role text, schema text, roles jsonb)
+        CROSS JOIN LATERAL pg_catalog.jsonb_array_elements_text(w.roles) AS r(value)
+        CROSS JOIN (VALUES ('TABLES', 'r'), ('SEQUENCES', 'S'), ('FUNCTIONS', 'f')) AS k(kind, code)
+        JOIN pg_catalog.pg_authid AS o ON o.rolname = w.role
+        CROSS JOIN LATERAL pg_catalog.aclexplode(pg_catalog.acldefault(k.code::pg_catalog."char", o.oid)) AS p
+        WHERE NOT EXISTS (
+            SELECT FROM pg_catalog.pg_default_acl AS d JOIN pg_catalog.pg_namespace AS n ON n.oid = d.defaclnamespace
+            CROSS JOIN LATERAL pg_catalog.aclexplode(d.defaclacl) AS a JOIN pg_catalog.pg_authid AS g ON g.oid = a.grantee
+            WHERE d.defaclrole = o.oid AND n.nspname = w.schema AND d.defaclobjtype::text = k.code
+                AND g.rolname = r.value AND a.privilege_type = p.privilege_type)
+        GROUP BY w.role, w.schema, k.kind, r.value
+    LOOP
+        EXECUTE pg_catalog.format('ALTER DEFAULT PRIVILEGES FOR ROLE %I IN SCHEMA %I GRANT ALL ON %s TO %I',
+            item.role, item.schema, item.kind, item.grantee);
+    END LOOP;
+
+    SELECT pg_catalog.pg_get_userbyid(p.pubowner)::text AS owner INTO item
+        FROM pg_catalog.pg_publication AS p WHERE p.pubname = 'supabase_realtime';
+    IF NOT FOUND THEN
         CREATE PUBLICATION supabase_realtime;
     END IF;
-    EXECUTE pg_catalog.format('ALTER PUBLICATION supabase_realtime OWNER TO %I', names ->> 'owner');
+    IF item.owner IS DISTINCT FROM inside ->> 'publication' THEN
+        EXECUTE pg_catalog.format('ALTER PUBLICATION supabase_realtime OWNER TO %I', inside ->> 'publication');
+    END IF;
 
-    SELECT pg_catalog.encode(pg_catalog.sha256(pg_catalog.convert_to(pg_catalog.concat_ws(' ', plan ->> 'bootstrap', (
-            SELECT pg_catalog.string_agg(w.value, ' ' ORDER BY w.value COLLATE "C")
-            FROM pg_catalog.jsonb_array_elements_text(plan -> 'extensions') AS w(value)
-            WHERE w.value IN (SELECT e.name FROM pg_catalog.pg_available_extensions() AS e))), 'UTF8')), 'hex')
-        INTO digest;
-    EXECUTE pg_catalog.format('COMMENT ON DATABASE %I IS %L', plan #>> '{database,name}',
-        pg_catalog.format('%s bootstrap %s', plan #>> '{database,comment}', digest));
+    -- They run on every DDL statement, a superuser's too: owned by the superuser, names settled by their own search_path.
+    FOR item IN
+        SELECT w.*, (SELECT pg_catalog.string_agg(pg_catalog.quote_literal(t.value), ', ')
+            FROM pg_catalog.jsonb_array_elements_text(w.tags) AS t(value)) AS words
+        FROM pg_catalog.jsonb_to_recordset(inside -> 'watches') AS w(name text, event text, tags jsonb, body text)
+        WHERE NOT EXISTS (
+            SELECT FROM pg_catalog.pg_event_trigger AS t
+            JOIN pg_catalog.pg_authid AS o ON o.oid = t.evtowner
+            JOIN pg_catalog.pg_proc AS f ON f.oid = t.evtfoid
+            JOIN pg_catalog.pg_authid AS p ON p.oid = f.proowner
+            JOIN pg_catalog.pg_namespace AS n ON n.oid = f.pronamespace
+            JOIN pg_catalog.pg_language AS l ON l.oid = f.prolang
+            WHERE t.evtname = w.name AND t.evtevent = w.event AND t.evtenabled = 'O' AND o.rolsuper AND p.rolsuper
+                AND coalesce(pg_catalog.to_jsonb(t.evttags), '[]') @> w.tags
+                AND coalesce(pg_catalog.to_jsonb(t.evttags), '[]') <@ w.tags
+                AND n.nspname = 'extensions' AND f.proname = w.name AND f.prosrc = w.body AND l.lanname = 'plpgsql'
+                AND NOT f.prosecdef AND f.proconfig = ARRAY['search_path=pg_catalog, pg_temp'])
+    LOOP
+        EXECUTE pg_catalog.format('DROP EVENT TRIGGER IF EXISTS %I', item.name);
+        EXECUTE pg_catalog.format('DROP FUNCTION IF EXISTS extensions.%I()', item.name);
+        EXECUTE pg_catalog.format('CREATE FUNCTION extensions.%I() RETURNS event_trigger LANGUAGE plpgsql '
+            'SET search_path = pg_catalog, pg_temp AS %L', item.name, item.body);
+        EXECUTE pg_catalog.format('CREATE EVENT TRIGGER %I ON ', item.name) || item.event
+            || coalesce(' WHEN TAG IN (' || item.words || ')', '')
+            || pg_catalog.format(' EXECUTE FUNCTION extensions.%I()', item.name);
+    END LOOP;
 END
 $supabase$;
-
--- They run on every DDL statement, a superuser's too: owned by the superuser, names settled by their own search_path.
-CREATE OR REPLACE FUNCTION extensions.pgrst_ddl_watch() RETURNS event_trigger
-    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $function$
-BEGIN
-    IF EXISTS (
-        SELECT FROM pg_catalog.pg_event_trigger_ddl_commands() AS c
-        WHERE c.schema_name IS DISTINCT FROM 'pg_temp'
-            AND c.schema_name IS DISTINCT FROM 'auth' AND c.schema_name IS DISTINCT FROM 'storage'
-            AND c.schema_name IS DISTINCT FROM 'realtime' AND c.schema_name IS DISTINCT FROM '_realtime')
-    THEN
-        NOTIFY pgrst, 'reload schema';
-    END IF;
-END
-$function$;
-CREATE OR REPLACE FUNCTION extensions.pgrst_drop_watch() RETURNS event_trigger
-    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $function$
-BEGIN
-    IF EXISTS (
-        SELECT FROM pg_catalog.pg_event_trigger_dropped_objects() AS o
-        WHERE NOT o.is_temporary AND o.object_type IN (
-            'schema', 'table', 'foreign table', 'view', 'materialized view', 'function', 'procedure', 'type', 'rule', 'trigger')
-            AND o.schema_name IS DISTINCT FROM 'auth' AND o.schema_name IS DISTINCT FROM 'storage'
-            AND o.schema_name IS DISTINCT FROM 'realtime' AND o.schema_name IS DISTINCT FROM '_realtime')
-    THEN
-        NOTIFY pgrst, 'reload schema';
-    END IF;
-END
-$function$;
-ALTER FUNCTION extensions.pgrst_ddl_watch() OWNER TO CURRENT_USER;
-ALTER FUNCTION extensions.pgrst_drop_watch() OWNER TO CURRENT_USER;
-DROP EVENT TRIGGER IF EXISTS pgrst_ddl_watch;
-DROP EVENT TRIGGER IF EXISTS pgrst_drop_watch;
-CREATE EVENT TRIGGER pgrst_ddl_watch ON ddl_command_end
-    WHEN TAG IN ('CREATE SCHEMA', 'ALTER SCHEMA', 'CREATE TABLE', 'CREATE TABLE AS', 'SELECT INTO', 'ALTER TABLE',
-        'CREATE FOREIGN TABLE', 'ALTER FOREIGN TABLE', 'CREATE VIEW', 'ALTER VIEW', 'CREATE MATERIALIZED VIEW',
-        'ALTER MATERIALIZED VIEW', 'CREATE FUNCTION', 'ALTER FUNCTION', 'CREATE PROCEDURE', 'ALTER PROCEDURE',
-        'CREATE TRIGGER', 'CREATE TYPE', 'ALTER TYPE', 'CREATE RULE', 'COMMENT', 'GRANT', 'REVOKE')
-    EXECUTE FUNCTION extensions.pgrst_ddl_watch();
-CREATE EVENT TRIGGER pgrst_drop_watch ON sql_drop EXECUTE FUNCTION extensions.pgrst_drop_watch();
 COMMIT;
