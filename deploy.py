@@ -4,13 +4,17 @@
     pyinfra inventory.py deploy.py --dry --diff           show every change first (never with -y)
     pyinfra inventory.py deploy.py --data instance=prod   this instance only
 
-Every step is one operation a host and a no-op when nothing is to do.
+    secrets      missing ones are made and encrypted here
+    modules      the module tree is brought to the host
+    build        the host builds its next system; every secret opens on it
+    activate     the way back is armed, the system switched, databases brought forward, health seen
+    report       what changed, instance by instance
 """
 
 from pyinfra.context import host, inventory
 
-from operations import activate, build, modules, report, sandbox, secrets
 from operations.estate import site_of
+from operations.steps import converge
 from operations.stops import one_message
 
 with one_message():
@@ -19,11 +23,4 @@ with one_message():
 if site is None:
     host.noop("no instance of this run lives here")
 else:
-    secrets.ensure(name="Secrets", site=site)
-    modules.install(name="Modules", site=site)
-    if site.host.data.system == "sandbox":
-        sandbox.converge(name="Databases", site=site)
-    else:
-        build.build(name="Build", site=site)
-        activate.activate(name="Activate: system, databases, health", site=site)
-    report.report(name="Report", site=site)
+    converge(site)
