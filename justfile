@@ -15,6 +15,10 @@ deploy *ARGS:
 plan *ARGS:
     {{pyinfra}} --dry --diff inventory.py deploy.py {{ARGS}}
 
+# Make a new instance: entry in group_data, secrets, database, units; goes on where it was killed.
+supabase-create INSTANCE SUBDOMAIN="":
+    {{pyinfra}} -y inventory.py tasks/create.py --data instance={{quote(INSTANCE)}}{{ if SUBDOMAIN == "" { "" } else { " --data subdomain=" + quote(SUBDOMAIN) } }}
+
 # Take over secrets of INSTANCE that were edited or rekeyed with the agenix CLI.
 supabase-adopt INSTANCE:
     {{pyinfra}} -y inventory.py tasks/adopt.py --data instance={{quote(INSTANCE)}}

@@ -19,10 +19,13 @@ _OURS = re.compile(r"__[a-z_-]+\.nix|default\.nix|instance\.nix|secrets\.nix|(nu
 
 @dataclass(frozen=True)
 class Tree:
-    """Path to content. None stands for a secret that this run has yet to make: different from whatever is there."""
+    """Path to content. None stands for a secret that this run has yet to make: different from whatever is there.
+
+    `removed`: instances that the host is not to have any more."""
 
     files: Mapping[str, bytes | None]
     secrets: Mapping[str, tuple[str, ...]]
+    removed: frozenset[str] = frozenset()
 
     def revision(self) -> Revision:
         """While a secret is pending, its instance's digest is one that no host can have."""

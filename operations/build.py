@@ -5,7 +5,7 @@ from pyinfra.context import host
 
 from desired.changes import Change
 from desired.host_state import rebuild_reasons
-from desired.revision import Revision
+from desired.tree import Tree
 from facts.script import run_script
 from operations import host_lock
 from operations.announce import announce, note
@@ -26,11 +26,13 @@ def build(site: Site) -> Commands:
         note(host, f"! the last run was not confirmed; the host {system.returned}")
     announce(host, [Change(None, "rebuild", "the system", "; ".join(reasons))])
     yield from host_lock.hold(site, system.epoch)
-    args = (site.host.data.module_dir, site.host.data.flake or "", host_lock.epoch_of(host), *_parts(site.tree().revision()))
+    args = (site.host.data.module_dir, site.host.data.flake or "", host_lock.epoch_of(host), *_parts(site.tree()))
     yield host_lock.step(host, run_script("restore", "build", args=args))
 
 
-def _parts(revision: Revision) -> tuple[str, ...]:
-    """What the built system's `/etc/supabase/revision` must hold; instances that are not of this run do not count."""
+def _parts(tree: Tree) -> tuple[str, ...]:
+    """What the built system's `/etc/supabase/revision` must hold, and after a `!` the instances that the system must not
+    have; those that are not of this run do not count."""
+    revision = tree.revision()
     digests = {"module": revision.module, "cluster": revision.cluster, **revision.instances}
-    return tuple(f'"{name}":"{digest}"' for name, digest in digests.items())
+    return (*(f'"{name}":"{digest}"' for name, digest in digests.items()), *(f"!{name}" for name in sorted(tree.removed)))
