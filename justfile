@@ -19,6 +19,21 @@ plan *ARGS:
 supabase-create INSTANCE SUBDOMAIN="":
     {{pyinfra}} -y inventory.py tasks/create.py --data instance={{quote(INSTANCE)}}{{ if SUBDOMAIN == "" { "" } else { " --data subdomain=" + quote(SUBDOMAIN) } }}
 
+# Delete INSTANCE for good, after showing what goes and asking for its name. --keep-database leaves its data and slot.
+supabase-delete INSTANCE KEEP="":
+    #!/bin/sh
+    set -eu
+    case {{quote(KEEP)}} in
+      '') keep=false ;;
+      --keep-database) keep=true ;;
+      *) echo "unknown option {{KEEP}}; known: --keep-database" >&2; exit 2 ;;
+    esac
+    set -- inventory.py tasks/delete.py --data instance={{quote(INSTANCE)}} --data keep_database=$keep
+    {{pyinfra}} --dry "$@"
+    printf 'Type the name of the instance to delete it: ' >&2
+    read -r name || name=
+    {{pyinfra}} -y "$@" --data "confirm=$name"
+
 # Take over secrets of INSTANCE that were edited or rekeyed with the agenix CLI.
 supabase-adopt INSTANCE:
     {{pyinfra}} -y inventory.py tasks/adopt.py --data instance={{quote(INSTANCE)}}
