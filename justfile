@@ -26,7 +26,7 @@ supabase-delete INSTANCE KEEP="":
     case {{quote(KEEP)}} in
       '') keep=false ;;
       --keep-database) keep=true ;;
-      *) echo "unknown option {{KEEP}}; known: --keep-database" >&2; exit 2 ;;
+      *) echo 'the only option is --keep-database' >&2; exit 2 ;;
     esac
     set -- inventory.py tasks/delete.py --data instance={{quote(INSTANCE)}} --data keep_database=$keep
     {{pyinfra}} --dry "$@"

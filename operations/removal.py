@@ -281,8 +281,11 @@ def _left(of: Removal) -> list[str]:
     """What the host now has of it."""
     tree = host.get_fact(ModuleTree, module_dir=of.site.host.data.module_dir).tree
     left = [f"file {path}" for path in removal.tree_files(of.name, tree)]
-    left += [change.what for change in removal.cluster_changes(of.name, host.get_fact(Cluster, session=of.session, databases=()))]
+    cluster = host.get_fact(Cluster, session=of.session, databases=())
+    left += [change.what for change in removal.cluster_changes(of.name, cluster)]
     if of.nixos:
+        # What does not run does not tell what it holds.
+        left += ["PostgreSQL, which does not run"] if isinstance(cluster, Absent) and of.site.system().revision else []
         system, remains = host.get_fact(RunningSystem), host.get_fact(Remains, instance=of.name)
         left += [change.what for change in unit_stops(of.name, system.units)]
         left += [f"directory {path}" for path in remains.directories]
