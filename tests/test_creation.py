@@ -56,5 +56,5 @@ def test_one_that_is_there_keeps_its_entry() -> None:
         assert (placement.host, placement.new, placement.inputs) == ("one", False, (ONE, TWO))
         check_again(placement, validate(placement.inputs, {}).instances[0])
     other = placed([ONE, TWO], {"instance": "prod", "subdomain": "other"})
-    with pytest.raises(Invalid, match="subdomain = 'other': prod is there already, as https://api.example.org"):
+    with pytest.raises(Invalid, match=r"subdomain = 'other': prod is there already, as https://api.example.org"):
         check_again(other, validate(other.inputs, {}).instances[0])
