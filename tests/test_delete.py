@@ -212,32 +212,30 @@ def test_kept_data_are_there_in_the_next_life(lab: Lab) -> None:
     assert rest(delete(lab, "keeper").after, "keeper") == []
 
 
-def test_refuses_while_the_host_s_own_configuration_defines_it(lab: Lab) -> None:
-    create(lab, "held")
+RUNTIME = "".join(f'{key} = "/run/keys/{key}"; ' for key in ("jwtSecret", "anonKey", "serviceKey", "databaseUrl"))
+
+
+@pytest.mark.parametrize(
+    ("name", "body", "says"),
+    [
+        ("held", f'{{ slot = 9; profile = "api"; {RUNTIME} }}', "configuration still defines {}: remove that there"),
+        ("heldoff", "{ slot = 9; enable = false; }", "configuration still defines {}: remove that there"),
+        ("heldhalf", '{ subdomain = "half"; }', "if the host's own configuration says anything of {}, remove that first"),
+    ],
+)
+def test_refuses_while_the_host_s_own_configuration_names_it(lab: Lab, name: str, body: str, says: str) -> None:
+    create(lab, name)
     prod, standing = look(lab.project, lab.machine).running("supabase-prod"), lab.standing()
-    lab.configure("constellation.supabase.instances.held = { slot = 9; subdomain = \"held\"; secrets = [ ]; };")
-    run = lab.project.converge(*words("held"), script=DELETE)
+    lab.configure(f"constellation.supabase.instances.{name} = {body};")
+    run = lab.project.converge(*words(name), script=DELETE)
+    lab.configure()
+    lab.project.reread()
     assert run.status != 0
-    assert "the host's own configuration still defines constellation.supabase.instances.held" in run.output
+    assert says.format(f"constellation.supabase.instances.{name}") in run.output, run.output
     assert lab.standing() == standing
     assert look(lab.project, lab.machine).running("supabase-prod") == prod
-    assert sql(lab, "SELECT count(*) FROM pg_database WHERE datname = 'supabase_held'") == "1"
-    lab.configure()
-    lab.project.reread()
-    assert rest(delete(lab, "held").after, "held") == []
-
-
-def test_a_definition_that_is_half_one_fails_the_build_with_the_hint(lab: Lab) -> None:
-    create(lab, "half")
-    standing = lab.standing()
-    lab.configure('constellation.supabase.instances.half.subdomain = "half";')
-    run = lab.project.converge(*words("half"), script=DELETE)
-    assert run.status != 0
-    assert "if the host's own configuration says anything of constellation.supabase.instances.half" in run.output
-    assert lab.standing() == standing
-    lab.configure()
-    lab.project.reread()
-    assert rest(delete(lab, "half").after, "half") == []
+    assert sql(lab, f"SELECT count(*) FROM pg_database WHERE datname = 'supabase_{name}'") == "1"
+    assert rest(delete(lab, name).after, name) == []
 
 
 @pytest.mark.parametrize(

@@ -64,7 +64,7 @@ for part; do
       give_up "the built system was not made from $dir as this run wants it: import the module from there only, and run again"
   elif grep -qF -- "\"$name\":\"" "$revision"; then
     give_up "the built system was not made from $dir, which no longer has $name: import the module from there only, and run again"
-  elif [ -e "$built/etc/systemd/system/supabase-$name.slice" ] || grep -rqs -- " /var/lib/supabase/$name " "$built/etc/tmpfiles.d/"; then
+  elif [ -e "$built/etc/systemd/system/supabase-$name.slice" ] || grep -Rqs -- " /var/lib/supabase/$name " "$built/etc/tmpfiles.d/"; then
     give_up "the host's own configuration still defines constellation.supabase.instances.$name: remove that there, and run again"
   fi
 done
