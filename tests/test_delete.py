@@ -266,6 +266,8 @@ def test_the_last_one(lab: Lab) -> None:
         assert rest(delete(lab, name).after, name) == []
     assert lab.project.data["instances"] == {}
     assert lab.project.converge().unchanged
+    create(lab, "again")
+    assert lab.serves() == {"again": "200"}
 
 
 @pytest.fixture(scope="module")

@@ -5,5 +5,7 @@ shift 2
 if [ $# != 0 ]; then systemctl stop "$@"; fi
 rm -f "/var/lib/supabase/$name/database-ready"
 rm -rf --one-file-system "/run/supabase/${name:?}"
+# agenix makes no new generation, and removes no old one, for a system without any secret: that of the last instance.
+rm -f "/run/agenix/supabase-$name-"*
 if [ "$what" != keep ]; then rm -rf --one-file-system "/var/lib/supabase/${name:?}"; fi
 sync -f /var/lib/supabase

@@ -11,8 +11,9 @@ in
   options.constellation.supabase = {
     enable = mkOption {
       type = types.bool;
-      default = tree.instances != { };
-      defaultText = lib.literalExpression "true when instances/ holds an instance";
+      # Not the instances alone: when the last one goes, PostgreSQL must still be there to drop its database.
+      default = tree.host != { } || tree.instances != { };
+      defaultText = lib.literalExpression "true when a run has brought host.json or an instance";
       description = "Whether to serve the Supabase instances of this host.";
     };
     domain = mkOption {
