@@ -15,6 +15,19 @@ deploy *ARGS:
 plan *ARGS:
     {{pyinfra}} --dry --diff inventory.py deploy.py {{ARGS}}
 
+# Give INSTANCE new secrets without a failed request: old API keys stay accepted for 24 hours (--data window=HOURS), or until
+# --retire-now. Run it again after an interruption.
+supabase-rotate-secrets INSTANCE *ARGS:
+    {{pyinfra}} inventory.py tasks/rotate_secrets.py --data instance={{quote(INSTANCE)}} \
+        {{replace(ARGS, "--retire-now", "--data retire_now=true")}}
+    {{python}} -m reports.live --data instance={{quote(INSTANCE)}}
+
+# Give SECRET of INSTANCE, and all that is made from it, a new value at once. --stdin reads your own value from standard input.
+supabase-update-secret INSTANCE SECRET *ARGS:
+    {{pyinfra}} inventory.py tasks/update_secret.py --data instance={{quote(INSTANCE)}} --data secret={{quote(SECRET)}} \
+        {{replace(ARGS, "--stdin", "-y --data stdin=true")}}
+    {{python}} -m reports.live --data instance={{quote(INSTANCE)}}
+
 # Take over secrets of INSTANCE that were edited or rekeyed with the agenix CLI.
 supabase-adopt INSTANCE:
     {{pyinfra}} -y inventory.py tasks/adopt.py --data instance={{quote(INSTANCE)}}

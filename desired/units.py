@@ -10,7 +10,7 @@ from desired.estate import Host
 from desired.instance import Instance, resolve
 from desired.model import InstanceData, merged
 from desired.revision import Digests
-from desired.tree import ObservedTree, Tree
+from desired.tree import ObservedTree, Tree, after
 from desired.unit_table import UNITS, Option, Unit, on, secrets, unit_name, value_of
 
 _QUIET = ("inactive", "failed")
@@ -31,12 +31,12 @@ def unit_changes(
     before = running or ObservedTree(wanted.digests(), options, host.option())
     module = bool(before.host or before.instances) and before.revision().module != wanted.revision().module
     postgresql = _postgresql(host, before, module)
-    after = ObservedTree({**before.digests, **wanted.digests()}, {**before.instances, **options}, host.option())
+    then = after(wanted, before)
     verb: Verb = "restart" if active.get("postgresql.service") == "active" else "start"
     changes = [] if postgresql is None else [Change(None, verb, "postgresql.service", postgresql)]
-    for name in sorted(after.instances):
-        changes += _of_instance(name, before, after, active, module, postgresql is not None)
-    return (*changes, *edge_changes(before, after, active))
+    for name in sorted(then.instances):
+        changes += _of_instance(name, before, then, active, module, postgresql is not None)
+    return (*changes, *edge_changes(before, then, active))
 
 
 def _of_instance(

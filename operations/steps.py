@@ -4,13 +4,15 @@ from operations import activate, build, modules, report, sandbox, secrets
 from operations.site import Site
 
 
-def converge(site: Site) -> None:
-    """Bring the host to what the site wants."""
-    secrets.ensure(name="Secrets", site=site)
-    modules.install(name="Modules", site=site)
-    if site.host.data.system == "sandbox":
-        sandbox.converge(name="Databases", site=site)
-    else:
-        build.build(name="Build", site=site)
-        activate.activate(name="Activate: system, databases, health", site=site)
-    report.report(name="Report", site=site)
+def converge(site: Site, *stages: Site) -> None:
+    """Bring the host to what the site wants, then to what each of the further ones wants."""
+    for stage in (site, *stages):
+        title = f"{stage.renewal.stage or 'converge'}: " if stages else ""
+        secrets.ensure(name=f"{title}Secrets", site=stage)
+        modules.install(name=f"{title}Modules", site=stage)
+        if stage.host.data.system == "sandbox":
+            sandbox.converge(name=f"{title}Databases", site=stage)
+        else:
+            build.build(name=f"{title}Build", site=stage)
+            activate.activate(name=f"{title}Activate: system, databases, health", site=stage)
+    report.report(name="Report", site=(site, *stages)[-1])

@@ -1,7 +1,6 @@
 """Files edited and rekeyed by a person: with age, and with the agenix CLI's own script."""
 
 import os
-import re
 import shutil
 import subprocess
 from dataclasses import replace
@@ -220,8 +219,8 @@ def test_a_given_secret_is_put_there_with_age_and_adopted(project: SecretProject
     told = more.stops(more.planned, "secrets/supabase-prod-smtp.age is missing", "the password of smtp.user")
     assert len(told.splitlines()) == 2, "one for each instance"
     for name in ("dev", "prod"):
-        (command,) = re.findall(rf"`(age [^`]*supabase-{name}-smtp.age)`", told)
-        command = command.replace("~/.ssh/id_ed25519.pub", f"{more.operator.private}.pub")
+        assert f"`just supabase-update-secret {name} smtp --stdin` takes it from standard input" in told
+        command = f"age -a -R {more.operator.private}.pub -o secrets/supabase-{name}-smtp.age"
         subprocess.run(command, cwd=more.path, shell=True, input=f"of {name}\n".encode(), check=True)
         more.stops(more.planned, f"supabase-{name}-smtp.age has no sidecar", f"`just supabase-adopt {name}` checks it")
         assert more.adopt(name)[0] == f"re-encrypt supabase-{name}-smtp.age (adopted; for the recipients of group_data)"

@@ -18,7 +18,8 @@ SECRET = "secrets/supabase-dev-jwt.age"
 def test_the_files_of_a_whole_run() -> None:
     assert {path for path in ALL if "/" not in path} == {*MODULE, "host.json"}
     assert [path for path in ALL if path.startswith("instances/")] == ["instances/dev.json", "instances/prod.json"]
-    assert len([path for path in ALL if path.startswith("secrets/")]) == 10
+    secrets = {f"secrets/{secret}.age" for item in HOST.instances for secret in item.all_secrets}
+    assert {path for path in ALL if path.startswith("secrets/")} == secrets
     assert json.loads(TREE.files["host.json"] or b"") == HOST.option()
     assert json.loads(TREE.files["instances/prod.json"] or b"") == HOST.instances[1].as_option()
 
