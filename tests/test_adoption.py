@@ -260,14 +260,16 @@ def test_secret_variables_are_lines(project: SecretProject) -> None:
     more = project.with_defaults(profile="api", secret_environment={"rest_api": "mine"})
     only = replace(more, names=("prod",))
     only.stops(only.planned, "secrets/mine.age is missing", "a line KEY=VALUE each")
-    value = "PGRST_X=one\nPGRST_Y=two words # no comment"
+    value = "PGRST_X=one\nPGRST_Y=two words#no comment"
     put(only, "mine", f"{value}\n")
     assert only.adopt("prod") == ["update mine.json (adopted)"]
     assert only.values()["mine"] == value
     assert only.planned() == []
-    put(only, "mine", "PGRST_X=hunter2hunter2\nno variable\n")
-    told = only.stops(lambda: only.adopt("prod"), "mine.age is not usable: line 2 is not KEY=VALUE", "agenix -e mine.age")
-    assert "hunter2" not in told
+    for line in ("no variable", "PGRST_Y=two words # a comment"):
+        put(only, "mine", f"PGRST_X=hunter2hunter2\n{line}\n")
+        told = only.stops(lambda: only.adopt("prod"), "mine.age is not usable: line 2 is not KEY=VALUE", "agenix -e mine.age")
+        assert "hunter2" not in told
+        assert line not in told
 
 
 @pytest.mark.parametrize(
