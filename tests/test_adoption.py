@@ -1,6 +1,5 @@
 """Files edited and rekeyed by a person: with age, and with the agenix CLI's own script."""
 
-import os
 import re
 import shutil
 import subprocess
@@ -12,6 +11,7 @@ from typing import Any
 import pytest
 
 from desired import scram, tokens
+from tests import require
 from tests.keys import keypair
 from tests.secret_project import SecretProject, secret_project
 from workstation import lock
@@ -42,12 +42,9 @@ def put(project: SecretProject, secret: str, value: str, *keys: str, armor: bool
 
 def agenix(project: SecretProject, *arguments: str, stdin: bytes = b"") -> bytes:
     """The agenix CLI, run in the secrets directory."""
-    missing = [program for program in PROGRAMS.values() if shutil.which(program) is None]
-    if not AGENIX.exists() or missing:
-        reason = f"the agenix CLI needs its channel and {', '.join(missing) or 'nothing else'}"
-        if os.environ.get("SUPABASE_REQUIRE") == "1":
-            pytest.fail(reason)
-        pytest.skip(reason)
+    require.programs(*PROGRAMS.values())
+    if not AGENIX.exists():
+        pytest.skip(f"no agenix channel: {AGENIX}")
     text = AGENIX.read_text()
     for name, program in PROGRAMS.items():
         text = text.replace(f"@{name}@", program)

@@ -72,8 +72,8 @@ def _drift(lab: Lab) -> None:
         "GRANT CONNECT ON DATABASE supabase_dev TO supabase_prod",
         "ALTER ROLE anon LOGIN",
         "COMMENT ON DATABASE supabase_prod IS NULL",
-        "\\connect supabase_prod\nALTER DEFAULT PRIVILEGES FOR ROLE supabase_prod IN SCHEMA public REVOKE ALL ON TABLES FROM anon",
-        "DROP SCHEMA graphql_public",
+        "\\connect supabase_prod\nDROP SCHEMA graphql_public",
+        "ALTER DEFAULT PRIVILEGES FOR ROLE supabase_prod IN SCHEMA public REVOKE ALL ON TABLES FROM anon",
         "DROP EVENT TRIGGER pgrst_drop_watch",
     )
     lab.machine.run("runuser -u postgres -- psql -X -q -v ON_ERROR_STOP=1 -f -", stdin=";\n".join(sql) + ";\n")
