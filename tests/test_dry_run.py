@@ -126,7 +126,7 @@ SCENARIOS = (
     Scenario(
         "port",
         _port,
-        DEV | {"dev: restart supabase-dev.service", "dev: stop supabase-dev-8001.socket", "dev: start supabase-dev-9000.socket"},
+        DEV | {"dev: restart supabase-dev.service", "dev: stop supabase-dev-8000.socket", "dev: start supabase-dev-9000.socket"},
     ),
     Scenario("services off", _services_off, DEV | {"dev: restart supabase-dev.service", "dev: stop supabase-dev-rest.service"}),
     Scenario("services on", _services_on, DEV | {"dev: restart supabase-dev.service", "dev: start supabase-dev-rest.service"}),
