@@ -52,7 +52,11 @@ if [ -S /run/postgresql/.s.PGSQL.5432 ]; then
   sql <<'SQL'
 {_CATALOGS}
 SQL
-  runuser -u postgres -- pg_dumpall --schema-only | grep -v '^.\(un\)\?restrict ' | sha256sum | sed 's/^/schemas /'
+  dumped() {{ runuser -u postgres -- "$@" | grep -v '^.\(un\)\?restrict ' | sha256sum; }}
+  echo "shared $(dumped pg_dumpall --globals-only)"
+  for database in $(runuser -u postgres -- psql -X -qtA -d postgres -c 'SELECT datname FROM pg_database WHERE datallowconn'); do
+    echo "inside $database $(dumped pg_dump --schema-only "$database")"
+  done
 fi
 """
 #: Units that come and go by themselves: logins, timers of Debian, what a rebuild calls.
@@ -81,7 +85,8 @@ class Catalog:
 
 @dataclass(frozen=True)
 class Seen:
-    """`project`: path to sha256 of the user's own files; `files`: `Machine.snapshot` of TREES."""
+    """`project`: path to sha256 of the user's own files; `files`: `Machine.snapshot` of TREES; `shared`, `insides`: digests of
+    what is dumped of the cluster and of each database, without rows."""
 
     project: Mapping[str, str]
     slots: Mapping[str, int]
@@ -94,7 +99,8 @@ class Seen:
     reloads: Mapping[str, int]
     roles: Catalog
     databases: Catalog
-    schemas: str
+    shared: str
+    insides: Mapping[str, str]
 
     def running(self, *words: str) -> dict[str, Unit]:
         """The units that carry one of these words in their name."""
@@ -118,14 +124,17 @@ def look(project: Project, machine: Machine) -> Seen:
         units={name: unit for name, unit in units.items() if not _PASSING.match(name)},
         reloads=Counter(rest for key, rest in lines if key == "reloaded"),
         roles=_catalog(rest for key, rest in lines if key == "role"),
-        databases=_catalog(rest for key, rest in lines if key == "database"),
-        schemas=one.get("schemas", ""),
+        databases=_catalog((rest for key, rest in lines if key == "database"), whose=3),
+        shared=one.get("shared", ""),
+        insides=dict(rest.split(" ", 1) for key, rest in lines if key == "inside"),
     )
 
 
-def _catalog(lines: Iterator[str]) -> Catalog:
+def _catalog(lines: Iterator[str], whose: int | None = None) -> Catalog:
+    """`whose`: how many words of a comment say whose the thing is and count with it; what follows is a record."""
     rows = [(*line.split(" ", 2), "")[:3] for line in lines]
-    return Catalog({name: digest for name, digest, _ in rows}, {name: comment for name, _, comment in rows})
+    digests = {name: " ".join([digest, *comment.split()[:whose]]) for name, digest, comment in rows}
+    return Catalog(digests, {name: comment for name, _, comment in rows})
 
 
 def made(before: Seen, after: Seen) -> set[str]:
@@ -157,13 +166,13 @@ def _made(before: Seen, after: Seen) -> Iterator[str]:
         for name, verb in _changed(old.digests, new.digests):
             if old.digests or not _INITIAL.match(name):
                 yield f"{_owner(f'{new.comments.get(name)} {name}', names)}: {verb} {kind} {name}"
-    for name, verb in _changed(before.databases.comments, after.databases.comments):
-        if before.databases.digests or not _INITIAL.match(name):
+    for name, verb in _changed(before.insides, after.insides):
+        if before.insides or not _INITIAL.match(name):
             yield f"{_owner(name, names)}: {verb} schemas of database {name}"
     for name in sorted({*before.units, *after.units}):
         old_unit, unit = before.units.get(name, Unit("inactive", "")), after.units.get(name, Unit("inactive", ""))
-        watched = name.endswith((".service", ".socket")) and not name.startswith("postgresql-setup")
-        if watched and (verb := _unit_verb(old_unit, unit)):
+        told = name.endswith((".service", ".socket")) and not name.startswith("postgresql-setup")
+        if told and (verb := _unit_verb(old_unit, unit)):
             yield f"{_owner(name, names)}: {verb} {name}"
     for name, count in after.reloads.items():
         if count > before.reloads.get(name, 0) and not _PASSING.match(name):
