@@ -1,6 +1,6 @@
 """From pyinfra's inventory to the estate: every host is validated, whatever `--limit` says."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -46,7 +46,17 @@ def _run(inventory: Inventory, keys: tuple[str, ...]) -> tuple[Estate, str | Non
 
 def load_estate(inventory: Inventory) -> Estate:
     """The validated estate of an inventory."""
-    inputs = [host_input(inventory, host) for host in sorted(inventory, key=lambda host: str(host.name))]
+    return estate_of(host_inputs(inventory))
+
+
+def host_inputs(inventory: Inventory) -> tuple[HostInput, ...]:
+    """The data of every host, by name."""
+    return tuple(host_input(inventory, host) for host in sorted(inventory, key=lambda host: str(host.name)))
+
+
+def estate_of(inputs: Iterable[HostInput]) -> Estate:
+    """The estate of what the inventory says, or would say."""
+    inputs = tuple(inputs)
     held: dict[str, Mapping[str, int]] = {}
     for place in sorted({project(source.value("system")) for source in inputs}):
         held |= slot_file.read(place)

@@ -11,7 +11,7 @@ from pyinfra.context import host, state
 
 from desired.errors import HostStop
 from desired.host_state import check_targeted, rebuild_reasons, require_nixos
-from desired.orphans import orphans
+from desired.orphans import check_orphans, orphans
 from desired.tree import FileChanges, Tree, check_slots, difference
 from facts.module_tree import FileContents, ModuleTree, TreeOnHost
 from facts.script import run_script
@@ -42,6 +42,17 @@ def install(site: Site) -> Commands:
     yield from host_lock.hold(site, site.system().epoch)
     command = run_script("install", args=(site.host.data.module_dir, *files.remove), stdin=_archive(wanted, files.write))
     yield host_lock.step(host, command)
+
+
+def refuse(site: Site) -> None:
+    """Raise what would stop `install` or a later step, before anything is written: a run with -y plans nothing beforehand."""
+    found = site.fact(ModuleTree, module_dir=site.host.data.module_dir)
+    if site.host.data.system == "nixos":
+        check_orphans(site.host, found.tree.instances)
+    _wanted(site, found)
+    _check_place(site, found)
+    if site.host.data.system == "nixos":
+        databases.plan(site)
 
 
 def _wanted(site: Site, found: TreeOnHost) -> Tree:
