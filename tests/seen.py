@@ -87,11 +87,12 @@ class Catalog:
 @dataclass(frozen=True)
 class Seen:
     """`project`: path to sha256 of the user's own files; `entries`: file of group_data and instance, of each one that is named
-    there; `files`: `Machine.snapshot` of TREES; `shared`, `insides`: digests of what is dumped of the cluster and of each
-    database, without rows."""
+    there; `ids`: secret to the id of its value; `files`: `Machine.snapshot` of TREES; `shared`, `insides`: digests of what is
+    dumped of the cluster and of each database, without rows."""
 
     project: Mapping[str, str]
     entries: frozenset[tuple[str, str]]
+    ids: Mapping[str, str]
     slots: Mapping[str, int]
     files: Mapping[str, str]
     system: str
@@ -119,6 +120,7 @@ def look(project: Project, machine: Machine) -> Seen:
     return Seen(
         project={path: sha256(content).hexdigest() for path, content in mine.items()},
         entries=frozenset((path, name) for path, text in mine.items() for name in _instances(path, text)),
+        ids={path[8:-5]: json.loads(mine[path])["id"] for path in mine if re.fullmatch(r"secrets/[^.].*\.json", path)},
         slots=json.loads(mine.get("slots.json", b"{}")).get(machine.ip, {}),
         files=machine.snapshot(*TREES),
         system=one["system"],
@@ -164,7 +166,10 @@ def _made(before: Seen, after: Seen) -> Iterator[str]:
         if path in edited:
             continue
         if file.endswith(".age"):
-            yield f"{_owner(file, names)}: {verb.replace('update', 're-encrypt')} {file}"
+            secret = file.removesuffix(".age")
+            if verb == "update" and before.ids.get(secret) == after.ids.get(secret):
+                verb = "re-encrypt"
+            yield f"{_owner(file, names)}: {verb} {file}"
         elif path.startswith("secrets/") and path.endswith(".nix"):
             yield f"host: {verb} {path}"
         elif path != "slots.json" and not (path.startswith("secrets/") and path.removesuffix("json") + "age" in secrets):
