@@ -25,7 +25,7 @@ from facts.script import guarded, run_script
 from operations import bucket
 from operations.announce import note
 from operations.site import Site
-from workstation.templates import versions
+from workstation.templates import images
 
 
 @dataclass(frozen=True)
@@ -117,7 +117,7 @@ def plan(site: Site, superuser: str | None = None, *, starting: bool = True, aga
         note(host, f"this PostgreSQL has no {', '.join(sorted(lacking))}: databases go without")
     # What is switched off keeps its database as it is: its secrets are not decrypted on the host.
     enabled = replace(site.host, instances=site.enabled)
-    served = records(enabled, versions()["realtime"]) if site.host.data.system == "nixos" else {}
+    served = records(enabled, images()["realtime"].version) if site.host.data.system == "nixos" else {}
     cluster = wanted(enabled, site.verifier_digests(), served)
     return Plan(cluster, observed, difference(cluster, observed, site.only), superuser, site.only)
 
