@@ -1,6 +1,6 @@
 """The run, step by step: one operation a host and a no-op when nothing is to do. Deploy files differ in the site they give it."""
 
-from operations import activate, build, modules, report, sandbox, secrets
+from operations import activate, build, dumps, modules, report, sandbox, secrets
 from operations.site import Site
 
 
@@ -12,5 +12,6 @@ def converge(site: Site) -> None:
         sandbox.converge(name="Databases", site=site)
     else:
         build.build(name="Build", site=site)
+        dumps.dump(name="Dumps", site=site)
         activate.activate(name="Activate: system, databases, health", site=site)
     report.report(name="Report", site=site)
