@@ -134,3 +134,20 @@ def test_commands_do_not_grow(lab: Lab, tmp_path: Path) -> None:
     podman.calls(lab.machine, "image")
     assert lab.project.converge().unchanged
     assert sorted(podman.calls(lab.machine, "image")) == sorted(f"{reference}" for reference in image_references())
+
+
+def test_a_service_switched_off_leaves_nothing(lab: Lab) -> None:
+    """No unit, user, secret and nothing that was composed of one; its files and its schema stay, for they are the user's."""
+    machine = lab.machine
+    assert machine.run("stat -c %a /run/supabase/prod/storage/env").stdout == "400\n"
+    lab.change("prod", services={"storage": False})
+    dry, run = lab.project.dry(), lab.project.converge()
+    assert run.status == 0, run.output
+    assert set(run.changes) == set(dry.changes)
+    assert "prod: stop supabase-prod-storage.service" in run.changes
+    left = r"""systemctl list-units --all --plain --no-legend 'supabase-prod-storage*'
+        grep supabase-prod-storage /etc/passwd /etc/group
+        ls -d /run/supabase/prod/storage /run/agenix/supabase-prod-s3 /etc/systemd/system/supabase-prod-storage*"""
+    assert machine.run(left, check=False).stdout == ""
+    assert machine.run("ls -d /var/lib/supabase/prod/storage").stdout
+    assert lab.project.converge().unchanged

@@ -79,6 +79,8 @@ in
     restartTriggers = instance.sources (secrets ++ lib.optional (secretEnvironment != null) secretEnvironment);
     serviceConfig = {
       ExecStartPre = [ "${compose}" ];
+      # What is composed goes with the service, as a RuntimeDirectory would.
+      ExecStopPost = [ "-${pkgs.coreutils}/bin/rm -rf ${run}" ];
       Slice = instance.slice;
       RestartSec = 2;
     } // lib.optionalAttrs migrates {
