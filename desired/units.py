@@ -42,7 +42,7 @@ def unit_changes(
 def _of_instance(
     name: str, before: ObservedTree, after: ObservedTree, active: Mapping[str, str], module: bool, postgresql: bool
 ) -> Iterator[Change]:
-    option = _whole(name, after.instances[name])
+    option = whole(name, after.instances[name])
     wanted = {unit_name(name, unit, option): unit for unit in UNITS if on(unit, option)}
     possible = dict.fromkeys([unit_name(name, unit, option) for unit in UNITS] + _gateway_sockets(name, active))
     for file in possible:
@@ -62,7 +62,7 @@ def _of_instance(
 
 def _change(name: str, file: str, unit: Unit, before: ObservedTree, after: ObservedTree) -> Iterator[Change]:
     """What becomes of a running unit."""
-    old, new = _whole(name, before.instances.get(name, {})), _whole(name, after.instances[name])
+    old, new = whole(name, before.instances.get(name, {})), whole(name, after.instances[name])
     differs = [
         field
         for field in unit.fields
@@ -87,7 +87,7 @@ def _gateway_sockets(name: str, active: Mapping[str, str]) -> list[str]:
     return [file for file in active if re.fullmatch(rf"supabase-{name}-[0-9]+\.socket", file)]
 
 
-def _whole(name: str, option: Option) -> Option:
+def whole(name: str, option: Option) -> Option:
     """An instance's file that a person wrote, or that an earlier version did, leaves values to the module's defaults."""
     if "profile" in option:
         return option

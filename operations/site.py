@@ -20,11 +20,12 @@ from desired.sql_text import session
 from desired.tree import Tree, after, wanted_tree
 from facts.health import Health, Probe
 from facts.host_state import RunningSystem
+from facts.images import Images
 from facts.module_tree import ModuleTree, TreeOnHost
 from facts.postgresql import Cluster
 from workstation import sandbox
 from workstation.secret_store import SecretPlan, SecretStore
-from workstation.templates import module_files
+from workstation.templates import image_references, module_files
 
 T = TypeVar("T")
 #: Whether while executing, the fact and its arguments.
@@ -82,6 +83,7 @@ class Site:
         """Ask the host everything that a run without changes needs, at once: it answers while the secrets are read."""
         if self.host.data.system == "nixos":
             self._ask(RunningSystem)
+            self._ask(Images, references=image_references())
             self._ask(ModuleTree, module_dir=self.host.data.module_dir)
             self._ask(Cluster, session=self.superuser, databases=self.databases)
             self._ask(Health, probes=self.probes(), light=True)
