@@ -15,6 +15,25 @@ deploy *ARGS:
 plan *ARGS:
     {{pyinfra}} --dry --diff inventory.py deploy.py {{ARGS}}
 
+# Make a new instance: entry in group_data, secrets, database, units; goes on where it was killed.
+supabase-create INSTANCE SUBDOMAIN="":
+    {{pyinfra}} -y inventory.py tasks/create.py --data instance={{quote(INSTANCE)}}{{ if SUBDOMAIN == "" { "" } else { " --data subdomain=" + quote(SUBDOMAIN) } }}
+
+# Delete INSTANCE for good, after showing what goes and asking for its name. --keep-database leaves its data and slot.
+supabase-delete INSTANCE KEEP="":
+    #!/bin/sh
+    set -eu
+    case {{quote(KEEP)}} in
+      '') keep=false ;;
+      --keep-database) keep=true ;;
+      *) echo 'the only option is --keep-database' >&2; exit 2 ;;
+    esac
+    set -- inventory.py tasks/delete.py --data instance={{quote(INSTANCE)}} --data keep_database=$keep
+    {{pyinfra}} --dry "$@"
+    printf 'Type the name of the instance to delete it: ' >&2
+    read -r name || name=
+    {{pyinfra}} -y "$@" --data "confirm=$name"
+
 # Give INSTANCE new secrets without a failed request: old API keys stay accepted for 24 hours (--data window=HOURS), or until
 # --retire-now. Run it again after an interruption.
 supabase-rotate-secrets INSTANCE *ARGS:

@@ -2,8 +2,8 @@
 
     .venv/bin/python -m benchmarks.evaluation [RUNS]
 
-With nixpkgs' own `lib` and agenix' module where they are on this machine (a channel), else with the test host's. The options of NixOS
-are stubs: what NixOS makes of them comes on top. Each figure is the median of RUNS (default 5) whole processes.
+With nixpkgs' own `lib` and agenix' module where they are on this machine (a channel), else with the test host's. The options of
+NixOS are stubs: what NixOS makes of them comes on top. Each figure is the median of RUNS (default 5) whole processes.
 """
 
 import statistics

@@ -31,6 +31,8 @@ def placed(inputs: Iterable[HostInput], asked: Mapping[str, Any]) -> Placement:
     check_keys(asked, KEYS)
     if "instance" not in asked:
         raise Invalid([Mistake("--data", "instance", "name the new instance: --data instance=NAME")])
+    if not isinstance(asked["instance"], str):
+        raise Invalid([Mistake("--data", "instance", "must be a name", value=shown(asked["instance"]))])
     name, entry = asked["instance"], {key: asked[key] for key in ("subdomain",) if key in asked}
     there = [source for source in sources if name in _instances(source)]
     host = _host([source.name for source in there or sources if source.files("instances")], sources, asked)

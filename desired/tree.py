@@ -20,10 +20,13 @@ _OURS = re.compile(r"__[a-z_-]+\.nix|default\.nix|instance\.nix|secrets\.nix|(nu
 
 @dataclass(frozen=True)
 class Tree:
-    """Path to content. None stands for a secret that this run has yet to make: different from whatever is there."""
+    """Path to content. None stands for a secret that this run has yet to make: different from whatever is there.
+
+    `removed`: instances that the host is not to have any more."""
 
     files: Mapping[str, bytes | None]
     secrets: Mapping[str, tuple[str, ...]]
+    removed: frozenset[str] = frozenset()
 
     def revision(self) -> Revision:
         """While a secret is pending, its instance's digest is one that no host can have."""
@@ -119,7 +122,8 @@ def after(wanted: Tree, observed: ObservedTree) -> ObservedTree:
     digests = {**observed.digests, **wanted.digests()}
     gone = dict(_dropped(wanted, observed))
     left = {path: digest for path, digest in digests.items() if path not in gone}
-    return ObservedTree(left, {**observed.instances, **instances}, documents.get("host.json", observed.host))
+    stay = {name: option for name, option in observed.instances.items() if name not in wanted.removed}
+    return ObservedTree(left, {**stay, **instances}, documents.get("host.json", observed.host))
 
 
 def _dropped(wanted: Tree, observed: ObservedTree) -> Iterator[tuple[str, str]]:

@@ -57,10 +57,15 @@ def host_inputs(inventory: Inventory) -> tuple[HostInput, ...]:
 def estate_of(inputs: Iterable[HostInput]) -> Estate:
     """The estate of what the inventory says, or would say."""
     inputs = tuple(inputs)
+    return validate(inputs, held_slots(inputs), others=ConnectorData.__annotations__)
+
+
+def held_slots(inputs: Iterable[HostInput]) -> Mapping[str, Mapping[str, int]]:
+    """Host to instance to slot."""
     held: dict[str, Mapping[str, int]] = {}
     for place in sorted({project(source.value("system")) for source in inputs}):
         held |= slot_file.read(place)
-    return validate(inputs, held, others=ConnectorData.__annotations__)
+    return held
 
 
 def host_input(inventory: Inventory, host: PyinfraHost) -> HostInput:

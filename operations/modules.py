@@ -33,14 +33,14 @@ def install(site: Site) -> Commands:
     if not files.write and not files.remove:
         host.noop("the module tree is as wanted")
         return
-    _check_place(site, found)
+    check_place(site, found)
     if site.host.data.system == "nixos":
         databases.plan(site)  # what forbids the later step forbids this one
     announce(host, files.changes())
     if state.config.DIFF:
         _show(site, files, wanted)
     yield from host_lock.hold(site, site.system().epoch)
-    command = run_script("install", args=(site.host.data.module_dir, *files.remove), stdin=_archive(wanted, files.write))
+    command = run_script("install", args=(site.host.data.module_dir, *files.remove), stdin=archive(wanted, files.write))
     yield host_lock.step(host, command)
 
 
@@ -50,7 +50,7 @@ def refuse(site: Site) -> None:
     if site.host.data.system == "nixos":
         check_orphans(site.host, found.tree.instances)
     _wanted(site, found)
-    _check_place(site, found)
+    check_place(site, found)
     if site.host.data.system == "nixos":
         databases.plan(site)
 
@@ -68,7 +68,8 @@ def _wanted(site: Site, found: TreeOnHost) -> Tree:
     return wanted
 
 
-def _check_place(site: Site, found: TreeOnHost) -> None:
+def check_place(site: Site, found: TreeOnHost) -> None:
+    """Raise HostStop when the directory cannot be written, or what is in it not be built."""
     module_dir = site.host.data.module_dir
     if found.real.startswith("/nix/store/"):
         raise HostStop(f"module_dir: {module_dir} lies in the Nix store ({found.real}), which nobody can write; name another")
@@ -79,7 +80,7 @@ def _check_place(site: Site, found: TreeOnHost) -> None:
         )
 
 
-def _archive(tree: Tree, paths: tuple[str, ...]) -> str:
+def archive(tree: Tree, paths: tuple[str, ...]) -> str:
     """A base64 tar of these files. Raises HostStop while one is pending: the secrets step has failed."""
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as archive:

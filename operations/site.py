@@ -39,8 +39,9 @@ def project(system: str | None) -> Path:
 
 @dataclass(frozen=True)
 class Site:
-    """`only` is the instance this run is limited to, or None for all of the host's. `renewal`: what becomes of the secrets of
-    its instances beyond what is missing. `before`: what the same run does first, which while planning is still to come."""
+    """`only` is the instance this run is limited to, or None for all of the host's; `removed`: those the host is to lose.
+    `renewal`: what becomes of the secrets of its instances beyond what is missing. `before`: what the same run does first, which
+    while planning is still to come."""
 
     host: Host
     only: str | None
@@ -50,6 +51,7 @@ class Site:
     _plans: dict[bool, SecretPlan] = field(default_factory=dict)
     _asked: dict[Question, Greenlet] = field(default_factory=dict)
     _rotating: dict[bool, tuple[Instance, ...]] = field(default_factory=dict)
+    removed: frozenset[str] = frozenset()
 
     @property
     def project(self) -> Path:
@@ -124,10 +126,15 @@ class Site:
 
     def tree(self) -> Tree:
         """What this run may write on the host."""
-        return wanted_tree(self.host, self.instances, module_files(), self.secrets().ciphertext)
+        tree = wanted_tree(self.host, self.instances, module_files(), self.secrets().ciphertext)
+        return replace(tree, removed=self.removed)
 
     def probes(self) -> tuple[Probe, ...]:
-        """What is asked of each enabled instance."""
+        """What is asked of each enabled instance; where one is removed, of those that serve beside it."""
+        if self.removed:
+            there = self.fact(ModuleTree, module_dir=self.host.data.module_dir).tree.instances
+            serving = there.keys() & self.system().ready - self.removed
+            return tuple(Probe.of(name, there[name]) for name in sorted(serving) if _serves(there[name]))
         return tuple(Probe.of(item.name, item.as_option()) for item in self.enabled)
 
     def verifier_digests(self) -> Mapping[str, str | None]:
@@ -142,6 +149,11 @@ class Site:
     def url_paths(self) -> Mapping[str, str]:
         """Login to the file that holds its URL on the host, for root alone."""
         return {login: f"/run/agenix/{secret}" for item in self.instances for login, secret in item.urls.items()}
+
+
+def _serves(option: Mapping[str, Any]) -> bool:
+    """Whether a file on the host, which a person may have written, is of an instance that can be asked."""
+    return bool(option.get("enable", True)) and option.keys() >= {"services", "port", "serviceKey"}
 
 
 def _here() -> tuple[State, PyinfraHost]:

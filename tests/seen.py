@@ -106,6 +106,10 @@ class Seen:
     shared: str
     insides: Mapping[str, str]
 
+    def entries_of(self, name: str) -> list[str]:
+        """The files of group_data that name an instance."""
+        return [file for file, instance in self.entries if instance == name]
+
     def running(self, *words: str) -> dict[str, Unit]:
         """The units that carry one of these words in their name."""
         return {name: unit for name, unit in self.units.items() if any(word in name for word in words)}

@@ -320,7 +320,7 @@ class TestKilled:
 
     def test_steps(self, good: Lab, tmp_path: Path) -> None:
         good.change()
-        assert good.interrupted("never", "", tmp_path / "log").status == 0
+        assert good.interrupted("never", "", log=tmp_path / "log").status == 0
         assert tuple((tmp_path / "log").read_text().split()) == STEPS
 
     @pytest.mark.parametrize(("when", "step"), [*(("sent", step) for step in STEPS), ("after", "activate"), ("after", "health")])
