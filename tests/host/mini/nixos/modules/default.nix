@@ -10,5 +10,6 @@
     ./postgresql.nix
     ./caddy.nix
     ./nginx.nix
+    ./containers.nix
   ];
 }
