@@ -127,6 +127,10 @@ let
     mailcap = links "mailcap" { "etc/nginx" = [ "/etc/nginx/mime.types" ]; };
     caddy = links "caddy" { bin = [ "/usr/bin/caddy" ]; };
     postgrest = links "postgrest" { bin = [ "/usr/local/bin/postgrest" ]; };
+    # Not on this host: what a test puts there stands in for them.
+    podman = links "podman" { bin = [ "/usr/local/bin/podman" ]; };
+    gotrue-supabase = links "gotrue-supabase" { bin = [ "/usr/local/bin/auth" ]; };
+    imgproxy = links "imgproxy" { bin = [ "/usr/local/bin/imgproxy" ]; };
     postgresql_17 = build {
       name = "postgresql-${lib.removeSuffix "\n" (builtins.readFile ./postgresql-version)}";
       script = "mkdir -p $out/bin; ln -s /usr/lib/postgresql/17/bin/* $out/bin/; ln -s /usr/lib/postgresql/17/lib $out/lib; ln -s /usr/share/postgresql/17 $out/share";
