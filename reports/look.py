@@ -58,6 +58,7 @@ def answer(site: LookedAt) -> Answer:
 def _questions(site: Site) -> tuple[Question, ...]:
     data = site.host.data
     nixos = data.system == "nixos"
+    probes = tuple(probe.with_gateway() for probe in site.probes())
     superuser, secrets = site.superuser, tuple(name for item in site.enabled for name in item.secrets.values())
     if not nixos:
         server = SandboxServer(data.postgresql_port, 0)
@@ -67,5 +68,5 @@ def _questions(site: Site) -> tuple[Question, ...]:
         Question(Cluster, {"session": superuser, "databases": site.databases}),
         Question(InUse, {"session": superuser, "secrets": secrets}),
     )
-    running = (Question(RunningSystem), Question(ModuleTree, {"module_dir": SOURCE}), Question(Health, {"probes": site.probes()}))
+    running = (Question(RunningSystem), Question(ModuleTree, {"module_dir": SOURCE}), Question(Health, {"probes": probes}))
     return (*everywhere, *(running if nixos else ()))

@@ -1,5 +1,6 @@
 """The user's project as pyinfra's own command sees it: config.py, inventory.py and group_data, without a run."""
 
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -35,6 +36,15 @@ def load() -> State:
     ctx_inventory.set(inventory)  # type: ignore[no-untyped-call]
     state.init(inventory, config)
     return state
+
+
+def show(text: str) -> None:
+    """On standard output, whose reader may have seen enough (`| head`)."""
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:
+        # Python would try again at its end, and complain.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def exit_code(body: Callable[[], int]) -> int:
