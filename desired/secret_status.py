@@ -33,7 +33,9 @@ class SecretStatus:
     def right(self) -> bool:
         """Whether nothing that is known speaks against it."""
         expired = self.expires_in_days is not None and self.expires_in_days < 0
-        return self.state == "current" and self.recipients == "right" and self.on_host is not False and not self.demo and not expired
+        return (
+            self.state == "current" and self.recipients == "right" and self.on_host is not False and not self.demo and not expired
+        )
 
 
 @dataclass(frozen=True)

@@ -42,7 +42,8 @@ def look(state: State, host: Host, site: Site) -> LookedAt | str:
             return "; ".join(output)[-300:] or "the command ended with an error"
         found = answers(asked, output)
     except ConnectError as error:
-        return str(error)
+        pinned = "host key" in str(error)
+        return f"{error}; docs/secrets.md says what to do about another host key" if pinned else str(error)
     except Stop as stop:
         return str(stop)
     keys = [(question.kind, question.arguments.get("module_dir", "")) for question in asked]

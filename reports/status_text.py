@@ -1,5 +1,6 @@
 """A status as a person reads it: tables of at most 80 columns, then what needs somebody's attention."""
 
+import re
 import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 
@@ -113,4 +114,6 @@ def _table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]
 
 def _wrapped(line: str) -> list[str]:
     """A command in a message stays whole where it can."""
-    return textwrap.wrap(line, WIDTH, subsequent_indent="    ", break_long_words=False, break_on_hyphens=False)
+    kept = re.sub(r"`[^`]{1,74}`", lambda found: found[0].replace(" ", "\0"), line)
+    lines = textwrap.wrap(kept, WIDTH, subsequent_indent="    ", break_long_words=False, break_on_hyphens=False)
+    return [part.replace("\0", " ") for part in lines]
