@@ -15,6 +15,14 @@ deploy *ARGS:
 plan *ARGS:
     {{pyinfra}} --dry --diff inventory.py deploy.py {{ARGS}}
 
+# How every host and instance stands, or one INSTANCE; --json for machines (docs/status.md). Fails unless all is healthy.
+supabase-status *ARGS:
+    {{python}} -m reports.status {{ARGS}}
+
+# Print address and anon key of an instance as lines for .env; with --service the service key too.
+supabase-keys *ARGS:
+    {{python}} -m reports.keys {{ARGS}}
+
 # Take over secrets of INSTANCE that were edited or rekeyed with the agenix CLI.
 supabase-adopt INSTANCE:
     {{pyinfra}} -y inventory.py tasks/adopt.py --data instance={{quote(INSTANCE)}}
