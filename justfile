@@ -50,6 +50,10 @@ lint:
     {{python}} -m ruff check .
     {{python}} -m mypy
 
+# Write docs/options.md from the Nix module (needs Nix).
+docs:
+    {{python}} -m tests.nix.options
+
 # Lock the dependencies by hash, without index addresses (uv and pip both install them).
 lock:
     uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
