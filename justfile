@@ -47,6 +47,14 @@ supabase-update-secret INSTANCE SECRET *ARGS:
         {{replace(ARGS, "--stdin", "-y --data stdin=true")}}
     {{python}} -m reports.live --data instance={{quote(INSTANCE)}}
 
+# How every host and instance stands, or one INSTANCE; --json for machines (docs/status.md). Fails unless all is healthy.
+supabase-status *ARGS:
+    {{python}} -m reports.status {{ARGS}}
+
+# Print address and anon key of an instance as lines for .env; with --service the service key too.
+supabase-keys *ARGS:
+    {{python}} -m reports.keys {{ARGS}}
+
 # Take over secrets of INSTANCE that were edited or rekeyed with the agenix CLI.
 supabase-adopt INSTANCE:
     {{pyinfra}} -y inventory.py tasks/adopt.py --data instance={{quote(INSTANCE)}}
@@ -73,6 +81,10 @@ test *ARGS:
 lint:
     {{python}} -m ruff check .
     {{python}} -m mypy
+
+# Write docs/options.md from the Nix module (needs Nix).
+docs:
+    {{python}} -m tests.nix.options
 
 # Lock the dependencies by hash, without index addresses (uv and pip both install them).
 lock:
