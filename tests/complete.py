@@ -22,7 +22,8 @@ INSTANCES: dict[str, Any] = {
 #: Another application of the host: a Unix user, a role of the same name with a password, a database, a private file.
 SHOP = """
 useradd --system shop
-runuser -u postgres -- psql -Xqv ON_ERROR_STOP=1 -c "CREATE ROLE shop LOGIN PASSWORD 'shop-password'" -c 'CREATE DATABASE shop OWNER shop'
+runuser -u postgres -- psql -Xqv ON_ERROR_STOP=1 -f - <<< "CREATE ROLE shop LOGIN PASSWORD 'shop-password';
+    CREATE DATABASE shop OWNER shop;"
 runuser -u shop -- psql -Xqv ON_ERROR_STOP=1 -c 'CREATE TABLE ledger (n int)' -c 'INSERT INTO ledger VALUES (1)'
 install -d -m 0700 -o shop -g shop /var/lib/shop
 install -m 0600 -o shop -g shop /dev/stdin /var/lib/shop/secret <<< 'of the shop'
