@@ -48,7 +48,7 @@ _SERVER: Mapping[str, tuple[str, ...]] = {
         "GRANT supabase_login TO shop",
         "COMMENT ON ROLE anon IS 'mine'",
     ),
-    "reload": ("SELECT pg_reload_conf()", "SELECT pg_rotate_logfile()"),
+    "reload": ("SELECT pg_reload_conf()",),
     "server file": (
         "SELECT pg_read_file('PG_VERSION') <> ''",
         "SELECT pg_read_file('/etc/passwd') <> ''",
@@ -57,7 +57,7 @@ _SERVER: Mapping[str, tuple[str, ...]] = {
         "COPY (SELECT 1) TO '/tmp/intruder'",
         "CREATE TEMP TABLE seen (line text); COPY seen FROM '/etc/hosts'",
         "SELECT lo_import('/etc/passwd') > 0",
-        "SELECT lo_export(lo_from_bytea(0, 'x'), '/tmp/intruder') = 1",
+        "SELECT lo_create(7654321); SELECT lo_export(7654321, '/tmp/intruder') = 1",
     ),
     "server directory": (
         "SELECT count(*) > 0 FROM pg_ls_dir('.')",
@@ -158,7 +158,7 @@ _ROLE = (
     *("ALTER ROLE {role} PASSWORD 'stolen'", "ALTER ROLE {role} NOLOGIN", "ALTER ROLE {role} CONNECTION LIMIT 0"),
     *("ALTER ROLE {role} SUPERUSER", "ALTER ROLE {role} VALID UNTIL '2001-01-01'", "ALTER ROLE {role} RENAME TO taken"),
     *("ALTER ROLE {role} SET statement_timeout = '1ms'", "ALTER ROLE {role} IN DATABASE {db} SET search_path = nowhere"),
-    *("GRANT {role} TO CURRENT_USER", "GRANT {role} TO anon", "GRANT anon TO {role} WITH ADMIN OPTION"),
+    *("GRANT {role} TO CURRENT_USER", "GRANT {role} TO shop", "GRANT anon TO {role} WITH ADMIN OPTION"),
     *("COMMENT ON ROLE {role} IS 'mine'", "REASSIGN OWNED BY {role} TO CURRENT_USER", "DROP OWNED BY {role}"),
 )
 _DATABASE = (
@@ -167,13 +167,13 @@ _DATABASE = (
 )
 _HIS = "FROM pg_stat_activity WHERE usename = '{session}'"
 _SESSION = {
-    "session of another": (
-        f"SELECT pg_cancel_backend(pid) {_HIS} LIMIT 1",
-        f"SELECT pg_terminate_backend(pid) {_HIS} LIMIT 1",
-    ),
     "statement of another": (
         f"SELECT coalesce(bool_or(query <> '<insufficient privilege>'), false) {_HIS}",
         f"SELECT coalesce(bool_or(backend_start IS NOT NULL), false) {_HIS}",
+    ),
+    "session of another": (
+        f"SELECT pg_cancel_backend(pid) {_HIS} LIMIT 1",
+        f"SELECT pg_terminate_backend(pid) {_HIS} LIMIT 1",
     ),
 }
 _SLOT = (
@@ -199,7 +199,8 @@ class Victim:
         db = self.database
         for role in self.roles:
             for text in _ROLE:
-                yield Sql(" ".join(text.split()[:2]).lower() + " of another", text.format(role=role, db=db))
+                words = [word.lower() for word in text.split()[:2] if word.isalpha()]
+                yield Sql(" ".join([*words, "of another"]), text.format(role=role, db=db))
             grant = f"DO $$ BEGIN EXECUTE format('GRANT CONNECT ON DATABASE %I TO {role}', current_database()); END $$"
             yield Sql("let another in", f"{grant}; SELECT has_database_privilege('{role}', current_database(), 'CONNECT')")
         for grantee, name in (("CURRENT_USER", "current_user"), ("anon", "'anon'"), ("PUBLIC", "'public'")):

@@ -9,7 +9,7 @@ from typing import Any
 
 from tests.host import Machine
 from tests.keys import keypair
-from tests.lab import IMPORT, Lab
+from tests.lab import Lab
 from tests.project import on_machines
 
 STAND_INS = Path(__file__).parent / "stand_ins"
@@ -31,12 +31,12 @@ useradd --system guest
 """
 
 
-def complete(machine: Machine, directory: Path) -> Lab:
-    """Nothing deployed yet."""
-    for path in STAND_INS.iterdir():
-        machine.put(f"/etc/nixos/stand-ins/{path.name}", path.read_text())
-    machine.run(SHOP)
+def complete(machine: Machine, directory: Path, body: str = "") -> Lab:
+    """Nothing deployed yet. `body`: more of the host's own configuration."""
+    for name in ("podman", "stand-in"):
+        machine.put(f"/usr/local/bin/{name}", (STAND_INS / name).read_text(), "0755")
+    machine.run(f"ln -s stand-in /usr/local/bin/auth; ln -s stand-in /usr/local/bin/imgproxy\n{SHOP}")
     project = on_machines(directory / "project", [machine], INSTANCES, keypair(directory / "keys", "operator"))
     lab = Lab(machine, project)
-    lab.configure(imports=IMPORT.replace("]", "/etc/nixos/stand-ins ]"))
+    lab.configure(body)
     return lab
