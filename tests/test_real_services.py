@@ -153,13 +153,16 @@ CREATE POLICY visitors ON storage.objects FOR SELECT TO anon USING (bucket_id = 
 """
 S3 = """
 const { S3Client, ListBucketsCommand, PutObjectCommand, GetObjectCommand } = require("@aws-sdk/client-s3");
-const { endpoint, id, secret, body } = JSON.parse(require("fs").readFileSync(0, "utf8"));
-const client = new S3Client({ endpoint, region: "local", forcePathStyle: true,
-  credentials: { accessKeyId: id, secretAccessKey: secret } });
+const http = require("http");
+const { url, port, id, secret, body } = JSON.parse(require("fs").readFileSync(0, "utf8"));
+const httpAgent = new http.Agent();
+httpAgent.createConnection = () => require("net").connect(port, "127.0.0.1");
+const client = new S3Client({ endpoint: url, region: "local", forcePathStyle: true, maxAttempts: 1,
+  requestHandler: { httpAgent }, credentials: { accessKeyId: id, secretAccessKey: secret } });
 (async () => {
   const { Buckets } = await client.send(new ListBucketsCommand({}));
-  await client.send(new PutObjectCommand({ Bucket: "supabase-storage", Key: "s3/ä b+(1)*'!.txt", Body: body }));
-  const got = await client.send(new GetObjectCommand({ Bucket: "supabase-storage", Key: "s3/ä b+(1)*'!.txt" }));
+  await client.send(new PutObjectCommand({ Bucket: "supabase-storage", Key: "s3/a b+(1)*'!.txt", Body: body }));
+  const got = await client.send(new GetObjectCommand({ Bucket: "supabase-storage", Key: "s3/a b+(1)*'!.txt" }));
   console.log(JSON.stringify([Buckets.map((bucket) => bucket.Name).sort(), await got.Body.transformToString()]));
 })();
 """
@@ -213,11 +216,11 @@ def files(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 
 def test_files_under_row_level_security(files: Files) -> None:
     """Each user in a folder of their own, by supabase-py through the gateway, with the keys the run made."""
-    path, body = f"{ADA}/grüezi (1).txt", os.urandom(300_000)
+    path, body = f"{ADA}/a b&(1)+@=;'!.txt", os.urandom(300_000)
     ada, bob, visitor, service = files.of(ADA), files.of(BOB), files.of(""), files.of("", files.prod.secret("service"))
     ada.upload(path, body, {"content-type": "text/x-greeting"})
     assert ada.download(path) == service.download(path) == body
-    assert [item["name"] for item in ada.list(ADA)] == ["grüezi (1).txt"]
+    assert [item["name"] for item in ada.list(ADA)] == ["a b&(1)+@=;'!.txt"]
     assert bob.list(ADA) == visitor.list(ADA) == []
     for stranger in (bob, visitor, files.of("", files.dev.secret("anon")), files.of("", files.dev.secret("service"))):
         with pytest.raises(StorageApiError):
@@ -259,7 +262,9 @@ def test_an_s3_client(files: Files) -> None:
     """Its signature survives the gateway; another instance's key opens nothing."""
     for api, expected in ((files.prod, [["supabase-storage"], "by S3"]), (files.dev, None)):
         id_, secret = api.secret("s3").split(":")
-        told = {"endpoint": f"{files.url}/storage/v1/s3", "id": id_, "secret": secret, "body": "by S3"}
+        # Storage takes the gateway's word for the host name that was signed: the instance's own
+        url = "http://supabase.example.org/storage/v1/s3"
+        told = {"url": url, "port": files.port, "id": id_, "secret": secret, "body": "by S3"}
         done = subprocess.run(
             [str(npm.node()), "-e", S3],
             input=json.dumps(told),
@@ -270,7 +275,7 @@ def test_an_s3_client(files: Files) -> None:
             check=False,
         )
         assert (json.loads(done.stdout) if done.returncode == 0 else None) == expected, done.stderr
-        assert expected or "SignatureDoesNotMatch" in done.stderr or "InvalidAccessKeyId" in done.stderr
+        assert expected or "AccessDenied" in done.stderr
 
 
 def request(
