@@ -87,6 +87,8 @@ def _role_drift(role: Role, actual: ObservedRole, item: WantedInstance | None = 
         drift.append(f"CONNECTION LIMIT {role.limit}")
     if actual.expires:
         drift.append("VALID UNTIL infinity")
+    if actual.settings and item is None:
+        drift.append("RESET ALL")
     if role.verifier is None and actual.password is not None:
         drift.append("no password")
     elif role.verifier is not None:

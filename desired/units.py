@@ -10,8 +10,8 @@ from desired.estate import Host
 from desired.instance import Instance, resolve
 from desired.model import InstanceData, merged
 from desired.revision import Digests
-from desired.tree import ObservedTree, Tree
-from desired.unit_table import UNITS, Option, Unit, on, secrets, unit_name, value_of
+from desired.tree import ObservedTree, Tree, after
+from desired.unit_table import UNIT, UNITS, Option, Unit, on, secrets, unit_name, value_of
 
 _QUIET = ("inactive", "failed")
 
@@ -31,12 +31,20 @@ def unit_changes(
     before = running or ObservedTree(wanted.digests(), options, host.option())
     module = bool(before.host or before.instances) and before.revision().module != wanted.revision().module
     postgresql = _postgresql(host, before, module)
-    after = ObservedTree({**before.digests, **wanted.digests()}, {**before.instances, **options}, host.option())
+    then = after(wanted, before)
     verb: Verb = "restart" if active.get("postgresql.service") == "active" else "start"
     changes = [] if postgresql is None else [Change(None, verb, "postgresql.service", postgresql)]
-    for name in sorted(after.instances):
-        changes += _of_instance(name, before, after, active, module, postgresql is not None)
-    return (*changes, *edge_changes(before, after, active))
+    for name in sorted(then.instances):
+        changes += _of_instance(name, before, then, active, module, postgresql is not None)
+    for name in sorted(wanted.removed):
+        changes += unit_stops(name, active)
+    return (*changes, *edge_changes(before, then, active))
+
+
+def unit_stops(name: str, active: Mapping[str, str]) -> tuple[Change, ...]:
+    """Those of an instance that goes."""
+    found = (file for file, seen in active.items() if seen not in _QUIET and (match := UNIT.fullmatch(file)) and match[1] == name)
+    return tuple(Change(name, "stop", file) for file in sorted(found))
 
 
 def _of_instance(

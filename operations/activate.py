@@ -68,7 +68,7 @@ def activate(site: Site) -> Commands:
         note(host, f"! {name}: {wrong}; see  systemctl status supabase-{name}.slice  on the host")
     announce(host, plan.changes)
     if not plan.rebuild and not plan.changes:
-        if plan.before:
+        if plan.before and not site.removed:
             yield FunctionCommand(fail, (f"health: {_reason(site.probes(), plan.before)}",), {})
         else:
             host.noop("the wanted system runs and every instance answers")
@@ -85,7 +85,7 @@ def activate(site: Site) -> Commands:
             yield _step(plan, run_script("confirm"), "the new system could not become the boot default")
     else:
         yield from _bring(site, plan)
-    if plan.before:
+    if plan.before and not site.removed:
         yield FunctionCommand(_still_unhealthy, (site, plan), {})
 
 
@@ -169,7 +169,9 @@ def _plan(site: Site) -> Plan:
     running = host.get_fact(ModuleTree, module_dir=SOURCE).tree if rebuild else None
     sql = databases.plan(site, starting=rebuild)
     ready = tuple(item.name for item in site.enabled if item.name not in system.ready)
-    units = unit_changes(site.host, site.instances, tree, running, system.units)
+    # What no new system stops, `removal.data` does.
+    quiet = bool(site.removed) and not rebuild
+    units = () if quiet else unit_changes(site.host, site.instances, tree, running, system.units)
     probes = _serving(site, system, running)
     light = not (rebuild or sql.changes or ready or units)
     if light:  # nothing changes, and the databases were just seen to be as wanted

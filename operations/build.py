@@ -7,7 +7,7 @@ from pyinfra.context import host
 from desired.changes import Change
 from desired.host_state import rebuild_reasons
 from desired.images import needed, pulls
-from desired.revision import Revision
+from desired.tree import Tree
 from desired.units import whole
 from facts.images import Images
 from facts.module_tree import ModuleTree
@@ -37,7 +37,7 @@ def build(site: Site) -> Commands:
     if not reasons:
         yield host_lock.step(host, run_script("pull", "pulled"))
         return
-    args = (site.host.data.module_dir, site.host.data.flake or "", host_lock.epoch_of(host), *_parts(site.tree().revision()))
+    args = (site.host.data.module_dir, site.host.data.flake or "", host_lock.epoch_of(host), *_parts(site.tree()))
     yield host_lock.step(host, run_script("restore", "pull", "build", args=args))
 
 
@@ -45,12 +45,14 @@ def _pulls(site: Site) -> tuple[Change, ...]:
     """Of every instance that the built system will hold, those of other runs too."""
     there = site.fact(ModuleTree, module_dir=site.host.data.module_dir).tree.instances
     wanted = {item.name: item.as_option() for item in site.instances}
-    options = [whole(name, option) for name, option in {**there, **wanted}.items()]
+    options = [whole(name, option) for name, option in {**there, **wanted}.items() if name not in site.removed]
     present = site.fact(Images, references=image_references())
     return pulls(needed(options, images()), present)
 
 
-def _parts(revision: Revision) -> tuple[str, ...]:
-    """What the built system's `/etc/supabase/revision` must hold; instances that are not of this run do not count."""
+def _parts(tree: Tree) -> tuple[str, ...]:
+    """What the built system's `/etc/supabase/revision` must hold, and after a `!` the instances that the system must not
+    have; those that are not of this run do not count."""
+    revision = tree.revision()
     digests = {"module": revision.module, "cluster": revision.cluster, **revision.instances}
-    return tuple(f'"{name}":"{digest}"' for name, digest in digests.items())
+    return (*(f'"{name}":"{digest}"' for name, digest in digests.items()), *(f"!{name}" for name in sorted(tree.removed)))

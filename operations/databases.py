@@ -131,9 +131,15 @@ def plan(site: Site, superuser: str | None = None, *, starting: bool = True, aga
 
 
 def apply(site: Site, otherwise: str = "") -> Iterator[StringCommand]:
-    """The command that makes what now differs: after a rebuild, PostgreSQL may hold what nobody could see before."""
+    """The commands that make what now differs, and prove each new password by a login with it: after a rebuild, PostgreSQL may
+    hold what nobody could see before."""
     try:
-        yield from plan(site, again=True).on_host(site.verifier_paths(), otherwise)
+        now = plan(site, again=True)
+        yield from now.on_host(site.verifier_paths(), otherwise)
+        if now.verifiers:
+            urls = site.url_paths()
+            args = (str(site.host.data.postgresql_port), *(word for login in now.verifiers for word in (login, urls[login])))
+            yield guarded(run_script("login", args=args), otherwise)
     except HostStop as stop:
         if not otherwise:
             raise

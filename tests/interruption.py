@@ -15,7 +15,7 @@ from typing import Any
 from paramiko.channel import Channel
 
 _SCRIPTS = Path(__file__).parent.parent / "templates/host"
-_STEPS = ("install", "build", "dump", "arm", "activate", "start", "confirm")
+_STEPS = ("install", "build", "dump", "arm", "activate", "start", "confirm", "login", "purge")
 _seen: list[str] = []
 
 

@@ -101,9 +101,12 @@ class Lab:
             self.machine.console("touch /run/quiet")
             thread.join()
 
-    def interrupted(self, when: str, command: str, log: Path | None = None) -> Run:
+    def interrupted(
+        self, when: str, command: str, *arguments: str, log: Path | None = None, script: str = "deploy.py"
+    ) -> Run:
         """A run that SIGKILL ends at that point; see interruption.py."""
-        return self.project.converge(env={"INTERRUPT": f"{when} {command} kill", **self._hook(log)})
+        environment = {"INTERRUPT": f"{when} {command} kill", **self._hook(log)}
+        return self.project.converge(*arguments, script=script, env=environment)
 
     @contextmanager
     def paused(self, when: str, command: str) -> Iterator["Paused"]:

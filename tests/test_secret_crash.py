@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from desired import scram
+from desired.renewal import Renewal
 from tests.keys import keypair
 from tests.secret_project import SecretProject, forked, quick_directory, secret_project, tree_digest
 from workstation import age, lock, slot_file
@@ -119,7 +120,7 @@ def test_a_new_recipient(deployed: SecretProject, place: Path) -> None:
 def test_a_renewed_signing_secret(deployed: SecretProject, place: Path) -> None:
     """Whatever was renewed when the run was killed stays so: the run after it only completes."""
     old = deployed.values()
-    for project in kills(deployed, lambda project: project.deploy(frozenset({"jwt"})), place):
+    for project in kills(deployed, lambda project: project.deploy(Renewal(frozenset({"jwt"}))), place):
         in_place = project.values()
         recovered(project, SecretProject.deploy)
         now = project.values()

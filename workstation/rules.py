@@ -17,12 +17,14 @@ class RulesPlan:
     hint: str | None
 
 
-def plan(directory: Path, shown: str, wanted: Mapping[str, Sequence[str]]) -> RulesPlan:
-    """What `write` would change so that every wanted secret (name to recipients) has its rule."""
+def plan(directory: Path, shown: str, wanted: Mapping[str, Sequence[str]], gone: Iterable[str] = ()) -> RulesPlan:
+    """What `write` would change so that every wanted secret (name to recipients) has its rule, and those that go have none."""
     changes = []
     ours = files.read(directory / rules.FILE)
-    lines = set((ours or b"").decode("utf-8", "replace").splitlines())
-    if not all(rules.line(secret, recipients) in lines for secret, recipients in wanted.items()):
+    present = (ours or b"").decode("utf-8", "replace")
+    lines = set(present.splitlines())
+    lacking = not all(rules.line(secret, recipients) in lines for secret, recipients in wanted.items())
+    if lacking or rules.kept(present, gone):
         changes.append(Change(None, "create" if ours is None else "update", f"{shown}/{rules.FILE}", "agenix rules"))
     user = files.read(directory / rules.USER_FILE)
     if user is None and wanted:
