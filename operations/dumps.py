@@ -28,12 +28,13 @@ from operations.stops import Commands, stops_host
 def dump(site: Site) -> Commands:
     """Every database whose services change version has a dump of before."""
     system = site.system()
-    plan = databases.plan(site)
-    announce(host, (upgrade.change for upgrade in plan.upgrades))
-    asked = tuple(_asked(site, plan)) if plan.upgrades or rebuild_reasons(system, site.tree()) else ()
-    if not asked:
+    # Without another system no other service starts.
+    plan = databases.plan(site) if rebuild_reasons(system, site.tree()) else None
+    asked = tuple(_asked(site, plan)) if plan else ()
+    if plan is None or not asked:
         host.noop("no service changes its version")
         return
+    announce(host, (upgrade.change for upgrade in plan.upgrades))
     yield from host_lock.hold(site, system.epoch)
     yield FunctionCommand(_dump, (site, asked), {})
 

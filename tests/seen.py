@@ -185,7 +185,7 @@ def _made(before: Seen, after: Seen) -> Iterator[str]:
     for path, verb in _changed(before.files, after.files):
         if marker := re.fullmatch(r"/var/lib/supabase/(\w+)/database-ready", path):
             yield f"{marker[1]}: {verb} marker database-ready"
-        directory = re.fullmatch(r"/(var/lib|run)/supabase/(\w+)", path)
+        directory = re.fullmatch(r"/(var/lib/supabase|var/lib/supabase/dumps|run/supabase)/(\w+)", path)
         if verb == "remove" and directory and directory[2] in names:
             yield f"{directory[2]}: remove directory {path}"
     if before.switches != after.switches:

@@ -5,5 +5,5 @@ shift 2
 if [ $# != 0 ]; then systemctl stop "$@"; fi
 rm -f "/var/lib/supabase/$name/database-ready"
 rm -rf --one-file-system "/run/supabase/${name:?}"
-if [ "$what" != keep ]; then rm -rf --one-file-system "/var/lib/supabase/${name:?}"; fi
+if [ "$what" != keep ]; then rm -rf --one-file-system "/var/lib/supabase/${name:?}" "/var/lib/supabase/dumps/$name"; fi
 sync -f /var/lib/supabase
