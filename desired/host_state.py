@@ -70,10 +70,11 @@ def require_nixos(host: str, state: HostState) -> None:
         raise HostStop(f"{host}: not found on the host: {', '.join(missing)}; add the packages to environment.systemPackages")
 
 
-def same(revision: Revision | None, wanted: Revision) -> bool:
-    """Whether `revision` is what is wanted, for the instances that are wanted; orphans do not count."""
+def same(revision: Revision | None, wanted: Revision, removed: frozenset[str] = frozenset()) -> bool:
+    """Whether `revision` is what is wanted, for the instances that are wanted or `removed`; orphans do not count."""
     return (
         revision is not None
+        and not removed.intersection(revision.instances)
         and revision.module == wanted.module
         and revision.cluster == wanted.cluster
         and all(revision.instances.get(name) == digest for name, digest in wanted.instances.items())
@@ -85,10 +86,12 @@ def rebuild_reasons(state: HostState, tree: Tree) -> tuple[str, ...]:
 
     Raises HostStop when somebody else deployed this host: what runs is neither wanted nor confirmed.
     """
-    wanted, running = tree.revision(), state.revision
-    if same(running, wanted) and running == state.confirmed_revision and state.armed is None:
+    wanted, running, removed = tree.revision(), state.revision, tree.removed
+    if removed and state.armed is None and _settled(state, removed):
         return ()
-    if running is not None and not same(running, wanted) and running != state.confirmed_revision and state.armed is None:
+    if same(running, wanted, removed) and running == state.confirmed_revision and state.armed is None:
+        return ()
+    if running is not None and not same(running, wanted, removed) and running != state.confirmed_revision and state.armed is None:
         raise HostStop(
             "the host runs a system that this project neither wants nor has confirmed: somebody deploys it from elsewhere. "
             "Bring the two together; if what runs is right as it is, run there:  "
@@ -105,11 +108,19 @@ def rebuild_reasons(state: HostState, tree: Tree) -> tuple[str, ...]:
         changed = [name for name, digest in wanted.instances.items() if running.instances.get(name) != digest]
         if changed:
             reasons.append("instances " + ", ".join(changed))
+        if gone := sorted(removed.intersection(running.instances)):
+            reasons.append("removal of " + ", ".join(gone))
     if state.armed is not None:
         reasons.append("an unfinished run")
     elif running is not None and running != state.confirmed_revision:
         reasons.append("health has not been seen on it yet")
     return tuple(reasons)
+
+
+def _settled(state: HostState, removed: frozenset[str]) -> bool:
+    """Whether the running system has nothing of what is removed: what else differs is not a removal's business."""
+    running = state.revision
+    return running is None or (running == state.confirmed_revision and not removed.intersection(running.instances))
 
 
 def check_targeted(name: str, state: HostState, wanted: Tree, observed: ObservedTree) -> None:

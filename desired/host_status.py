@@ -10,9 +10,10 @@ from desired.cluster_state import Observation, Observed
 from desired.estate import Host
 from desired.host_state import HostState
 from desired.instance import Instance
-from desired.secret_status import rotation, secret_problems, secret_statuses
+from desired.secret_status import rotation, secret_problems, secret_statuses, secret_warnings
 from desired.sidecar import Sidecar
 from desired.status import (
+    RUNNING,
     DatabaseStatus,
     HostStatus,
     InstanceStatus,
@@ -26,7 +27,6 @@ from desired.tree import ObservedTree
 from desired.units import units_of
 from desired.usage import Usage
 
-_RUNNING = ("active", "reloading")
 #: As much of a limit on connections is a problem.
 _FULL = 0.9
 _SAID = {"000": "does not answer", "unhealthy": "says that it is unhealthy"}
@@ -98,7 +98,7 @@ def _host_problems(told: Answer, pending: Pending) -> Iterator[str]:
         yield f"PostgreSQL has {server.connections} of {server.max_connections} connections"
     if told.system and told.system.armed:
         yield f"the way back is armed since {told.system.armed}: that run is at work, or has ended before health was seen"
-    if "" in pending.stops:
+    if "" in pending.stops and isinstance(told.cluster, Observed):  # else for that very reason
         yield f"a deploy would stop: {pending.stops['']}"
 
 
@@ -107,7 +107,7 @@ def _instance(
 ) -> InstanceStatus:
     system = told.system if told else None
     deployed = bool(system and system.revision and item.name in system.revision.instances)
-    secrets = secret_statuses(item, sidecars, host.recipients, told.usage if system and told else None, now)
+    secrets = secret_statuses(item, sidecars, host.recipients, told.usage if system and told and item.enable else None, now)
     services = _services(item, told) if told and system else {}
     database, memory = _database(item, told), _memory(item, told)
     problems = [f"a deploy would stop: {pending.stops[item.name]}"] if item.name in pending.stops else []
@@ -134,11 +134,12 @@ def _instance(
         rotation=rotation(item.name, sidecars, now),
         pending=pending.of(item.name) if told else None,
         problems=tuple(problems),
+        warnings=tuple(secret_warnings(item, secrets)),
     )
 
 
 def _services(item: Instance, told: Answer) -> dict[str, ServiceStatus]:
-    """By the name of their units. The gateway answers when anything behind it does, if only with an error."""
+    """By the name of their units."""
     assert told.system
     asked = {service: seen for (name, service), seen in told.health.items() if name == item.name}
     on = {"gateway": True, **{"rest" if name == "rest_api" else name: yes for name, yes in item.services.items()}}
@@ -146,12 +147,10 @@ def _services(item: Instance, told: Answer) -> dict[str, ServiceStatus]:
     for service, yes in on.items():
         unit = told.system.units.get(names.unit(item.name, service))
         answer = asked.get(service, "000" if yes and service != "imgproxy" else None)
-        if service == "gateway":
-            answer = "ok" if any(seen != "000" for seen in asked.values()) else "000"
         if not (yes and item.enable):
             found[service] = ServiceStatus("off", unit, None)
         else:
-            state: State = "healthy" if unit in _RUNNING and answer in ("ok", None) else "unhealthy"
+            state: State = "healthy" if unit in RUNNING and answer in ("ok", None) else "unhealthy"
             found[service] = ServiceStatus(state, unit, answer)
     return found
 
@@ -160,7 +159,7 @@ def _service_problems(item: Instance, told: Answer, services: Mapping[str, Servi
     assert told.system
     units = {names.unit(item.name, service): status for service, status in services.items()}
     if not item.enable:
-        running = [unit for unit, status in units.items() if status.unit in _RUNNING]
+        running = [unit for unit, status in units.items() if status.unit in RUNNING]
         if running:
             yield f"it is switched off, but {', '.join(running)} runs; `just deploy` stops it"
         return
@@ -171,14 +170,14 @@ def _service_problems(item: Instance, told: Answer, services: Mapping[str, Servi
     if silent:
         yield f"its gateway does not answer on 127.0.0.1:{item.port}; on the host: systemctl status supabase-{item.name}"
     for service, status in services.items():
-        trouble = [] if status.unit in _RUNNING or status.state == "off" else [f"its unit is {status.unit or 'not there'}"]
+        trouble = [] if status.unit in RUNNING or status.state == "off" else [f"its unit is {status.unit or 'not there'}"]
         if status.answer not in ("ok", None) and not silent:
             trouble.append(_SAID.get(str(status.answer), f"answers HTTP {status.answer}"))
         if trouble:
             unit = names.unit(item.name, service).removesuffix(".service")
             yield f"{service}: {', '.join(trouble)}; on the host: journalctl -u {unit}"
     for unit in units_of(item):
-        if unit not in units and (seen := told.system.units.get(unit)) not in _RUNNING:
+        if unit not in units and (seen := told.system.units.get(unit)) not in RUNNING:
             yield f"{unit} is {seen or 'not there'}; on the host: journalctl -u {unit}"
 
 

@@ -10,11 +10,9 @@ from desired.cluster_state import Observation, Observed
 from desired.host_state import HostState
 from desired.sidecar import Sidecar
 from desired.tree import ObservedTree
-from desired.unit_table import UNITS
+from desired.unit_table import UNIT
 from desired.usage import Usage
 
-_KINDS = "|".join(re.escape(unit.kind).replace(r"\{port\}", "[0-9]+") for unit in UNITS)
-_UNIT = re.compile(rf"supabase-({names.INSTANCE.pattern})({_KINDS})")
 _COMMENT = re.compile(rf"supabase: instance ({names.INSTANCE.pattern})( .*)?")
 
 
@@ -41,7 +39,7 @@ def on_host(
     add("files", tree.instances)
     if system is not None:
         add("system", system.revision.instances if system.revision else ())
-        add("units", (match[1] for unit in system.units if system.units[unit] != "inactive" and (match := _UNIT.fullmatch(unit))))
+        add("units", (match[1] for unit in system.units if system.units[unit] != "inactive" and (match := UNIT.fullmatch(unit))))
     add("data", (name for name in usage.data if names.INSTANCE.fullmatch(name) and name not in names.RESERVED_INSTANCES))
     if isinstance(cluster, Observed):
         add("databases", _owners(database.comment for database in cluster.databases.values()))

@@ -1,5 +1,6 @@
 """The units of an instance, and what each is made of: mirrors the module's `__<service>.nix`, `__gateway.nix`, `__net.nix`."""
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -141,6 +142,12 @@ _OPTIONS: Final = {
     "s3backend": "s3BackendKey",
     "smtp": "smtpPassword",
 }
+
+
+#: A unit of an instance: its name, and the unit's kind.
+UNIT: Final = re.compile(
+    rf"supabase-({names.INSTANCE.pattern})({'|'.join(re.escape(unit.kind).replace(r'{port}', '[0-9]+') for unit in UNITS)})"
+)
 
 
 def unit_name(instance: str, unit: Unit, option: Option) -> str:

@@ -10,6 +10,7 @@
 A step that fails returns the host at once; a run that dies lets it return when the time is up.
 """
 
+import shlex
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -67,7 +68,7 @@ def activate(site: Site) -> Commands:
         note(host, f"! {name}: {wrong}; see  systemctl status supabase-{name}.slice  on the host")
     announce(host, plan.changes)
     if not plan.rebuild and not plan.changes:
-        if plan.before:
+        if plan.before and not site.removed:
             yield FunctionCommand(fail, (f"health: {_reason(site.probes(), plan.before)}",), {})
         else:
             host.noop("the wanted system runs and every instance answers")
@@ -76,14 +77,15 @@ def activate(site: Site) -> Commands:
     if plan.rebuild:
         with way_back.told(host, site.host.data.way_back_seconds):
             yield host_lock.step(host, way_back.arm(site, host))
-            for command in plan.sql.lend(_otherwise(plan, "realtime's login could not be prepared for its migrations")):
+            unlent = _otherwise(plan, "realtime's login could not be prepared for its migrations", switched=False)
+            for command in plan.sql.lend(unlent):
                 yield host_lock.step(host, command)
             yield _step(plan, run_script("unit_log", "activate"), "the activation failed")
             yield from _bring(site, plan)
             yield _step(plan, run_script("confirm"), "the new system could not become the boot default")
     else:
         yield from _bring(site, plan)
-    if plan.before:
+    if plan.before and not site.removed:
         yield FunctionCommand(_still_unhealthy, (site, plan), {})
 
 
@@ -105,9 +107,14 @@ def _step(plan: Plan, command: StringCommand, failure: str) -> StringCommand:
     return host_lock.step(host, guarded(command, _otherwise(plan, failure)))
 
 
-def _otherwise(plan: Plan, failure: str) -> str:
-    """What a failing step leaves behind it: nobody's right to grant on, and in an armed run the system of before."""
-    return "; ".join(filter(None, [plan.sql.withdraw, way_back.now(host, failure) if plan.rebuild else ""]))
+def _otherwise(plan: Plan, failure: str, *, switched: bool = True) -> str:
+    """What a failing step leaves behind it: nobody's right to grant on, and in an armed run the system of before.
+
+    `switched`: services may have started, and migrated their databases, which nothing takes back."""
+    back = [way_back.now(host, failure)] if plan.rebuild else []
+    migrated = [upgrade.no_way_back for upgrade in plan.sql.upgrades] if switched else []
+    told = [f"printf '%s\\n' {shlex.join(migrated)} >&2"] if migrated else []
+    return "; ".join([*filter(None, [plan.sql.withdraw]), *back, *told])
 
 
 def _health(state: State, host: Host, site: Site, plan: Plan) -> bool:
@@ -162,15 +169,18 @@ def _plan(site: Site) -> Plan:
     running = host.get_fact(ModuleTree, module_dir=SOURCE).tree if rebuild else None
     sql = databases.plan(site, starting=rebuild)
     ready = tuple(item.name for item in site.enabled if item.name not in system.ready)
-    units = unit_changes(site.host, site.instances, tree, running, system.units)
+    # What no new system stops, `removal.data` does.
+    quiet = bool(site.removed) and not rebuild
+    units = () if quiet else unit_changes(site.host, site.instances, tree, running, system.units)
     probes = _serving(site, system, running)
     light = not (rebuild or sql.changes or ready or units)
     if light:  # nothing changes, and the databases were just seen to be as wanted
         seen = site.fact(Health, probes=probes, light=True)
         probes = limited(probes, unhealthy(probes, seen), inside=True)
     answers = host.get_fact(Health, probes=probes, wait=ANSWER_SECONDS, light=light) if probes else {}
-    # A realtime that has still to migrate is not expected to be healthy before.
+    # What has still to migrate is not expected to be healthy before, and must be after.
     migrating = {(item.name, "realtime") for item in sql.of("migrations")}
+    migrating |= {(upgrade.instance, upgrade.service) for upgrade in sql.upgrades}
     before = {question: seen for question, seen in unhealthy(probes, answers).items() if question not in migrating}
     return Plan(system, rebuild, sql, ready, units, before)
 

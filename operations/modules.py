@@ -11,7 +11,7 @@ from pyinfra.context import host, state
 
 from desired.errors import HostStop
 from desired.host_state import check_targeted, rebuild_reasons, require_nixos
-from desired.orphans import orphans
+from desired.orphans import check_orphans, orphans
 from desired.tree import FileChanges, Tree, check_slots, difference
 from facts.module_tree import FileContents, ModuleTree, TreeOnHost
 from facts.script import run_script
@@ -26,38 +26,50 @@ from operations.stops import Commands, stops_host
 def install(site: Site) -> Commands:
     """The module tree on the host is what the selected instances want. Changed files only, renamed into place one by one."""
     found = site.fact(ModuleTree, module_dir=site.host.data.module_dir)
-    wanted = _wanted(site, found)
+    tree = wanted(site, found)
     for name in orphans(site.host, found.tree.instances):
         note(host, f"! {name}: on the host, but not in group_data; it is kept. To remove it: just supabase-delete {name}")
-    files = difference(wanted, found.tree, whole=site.only is None)
+    files = difference(tree, found.tree, whole=site.only is None)
     if not files.write and not files.remove:
         host.noop("the module tree is as wanted")
         return
-    _check_place(site, found)
+    check_place(site, found)
     if site.host.data.system == "nixos":
         databases.plan(site)  # what forbids the later step forbids this one
     announce(host, files.changes())
     if state.config.DIFF:
-        _show(site, files, wanted)
+        _show(site, files, tree)
     yield from host_lock.hold(site, site.system().epoch)
-    command = run_script("install", args=(site.host.data.module_dir, *files.remove), stdin=_archive(wanted, files.write))
+    command = run_script("install", args=(site.host.data.module_dir, *files.remove), stdin=archive(tree, files.write))
     yield host_lock.step(host, command)
 
 
-def _wanted(site: Site, found: TreeOnHost) -> Tree:
+def refuse(site: Site) -> None:
+    """Raise what would stop `install` or a later step, before anything is written: a run with -y plans nothing beforehand."""
+    found = site.fact(ModuleTree, module_dir=site.host.data.module_dir)
+    if site.host.data.system == "nixos":
+        check_orphans(site.host, found.tree.instances)
+    wanted(site, found)
+    check_place(site, found)
+    if site.host.data.system == "nixos":
+        databases.plan(site)
+
+
+def wanted(site: Site, found: TreeOnHost) -> Tree:
     """What this run may write, after everything that forbids it to write at all."""
     check_slots(site.host, found.tree)
-    wanted = site.tree()
+    tree = site.tree()
     if site.host.data.system == "nixos":
         system = site.system()
         require_nixos(site.host.name, system)
         if site.only is not None:
-            check_targeted(site.only, system, wanted, found.tree)
-        rebuild_reasons(system, wanted)
-    return wanted
+            check_targeted(site.only, system, tree, found.tree)
+        rebuild_reasons(system, tree)
+    return tree
 
 
-def _check_place(site: Site, found: TreeOnHost) -> None:
+def check_place(site: Site, found: TreeOnHost) -> None:
+    """Raise HostStop where nothing can be written, or Nix would not see it."""
     module_dir = site.host.data.module_dir
     if found.real.startswith("/nix/store/"):
         raise HostStop(f"module_dir: {module_dir} lies in the Nix store ({found.real}), which nobody can write; name another")
@@ -68,7 +80,7 @@ def _check_place(site: Site, found: TreeOnHost) -> None:
         )
 
 
-def _archive(tree: Tree, paths: tuple[str, ...]) -> str:
+def archive(tree: Tree, paths: tuple[str, ...]) -> str:
     """A base64 tar of these files. Raises HostStop while one is pending: the secrets step has failed."""
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as archive:

@@ -31,24 +31,39 @@ _NOT_EXERCISED = "not exercised here: NixOS rebuild, gateway, REST API, edge, th
 @stops_host
 def converge(site: Site) -> Commands:
     """PostgreSQL runs, holds every selected instance's database, and lets each owner log in with its URL."""
-    server = _server(site)
-    superuser = session(psql=str(server.programs / "psql"), connection=server.connection)
-    asleep = server.exists() and not server.running()
-    if asleep:
-        announce(host, [Change(None, "start", "PostgreSQL server")])
-        note(host, "what its databases need shows once it runs")
-        yield FunctionCommand(_do, (server.start,), {})
-    plan = databases.plan(site, superuser, starting=not server.exists(), again=True)
+    server, is_asleep = _server(site), asleep(site)
+    if is_asleep:
+        yield from wake(site)
+    plan = databases.plan(site, superuser(site), starting=not server.exists(), again=True)
     fresh = [] if server.exists() else [Change(None, "create", "PostgreSQL server")]
     announce(host, [*fresh, *plan.changes])
     if not fresh and not plan.changes:
-        if not asleep:
+        if not is_asleep:
             host.noop("PostgreSQL runs and holds every database")
         return
     yield FunctionCommand(_do, (server.start,), {})
     verifiers = {login: _opened(site, secret) for item in site.instances for login, secret in item.verifiers.items()}
     yield from plan.from_memory(verifiers)
     yield FunctionCommand(_log_in, (site, server), {})
+
+
+def superuser(site: Site) -> str:
+    """The superuser session of this machine's PostgreSQL."""
+    server = _server(site)
+    return session(psql=str(server.programs / "psql"), connection=server.connection)
+
+
+def asleep(site: Site) -> bool:
+    """Whether PostgreSQL is there but does not run."""
+    server = _server(site)
+    return server.exists() and not server.running()
+
+
+def wake(site: Site) -> Commands:
+    """Start it, because only then it tells what it holds."""
+    announce(host, [Change(None, "start", "PostgreSQL server")])
+    note(host, "what its databases need shows once it runs")
+    yield FunctionCommand(_do, (_server(site).start,), {})
 
 
 @operation()

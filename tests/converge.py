@@ -48,8 +48,10 @@ def differences(before: Seen, after: Seen) -> dict[str, object]:
     return found
 
 
-def converge_checked(project: Project, machine: Machine, *arguments: str, prompted: bool = False) -> Checked:
-    """Converge, having checked that
+def converge_checked(
+    project: Project, machine: Machine, *arguments: str, prompted: bool = False, script: str = "deploy.py"
+) -> Checked:
+    """Converge, or run another deploy file that is no less safe to run twice, having checked that
 
     - the dry run before writes nothing, and announces what the real run announces;
     - that is what an observer of the machine and the project sees happen, no more and no less;
@@ -58,18 +60,20 @@ def converge_checked(project: Project, machine: Machine, *arguments: str, prompt
     `prompted`: the run shows its plan and is told to go on, instead of being started with -y.
     """
     before = look(project, machine)
-    dry = project.dry("--diff", *arguments)
+    dry = project.dry("--diff", *arguments, script=script)
     assert dry.status == 0, dry.output
     _same(before, look(project, machine), "the dry run wrote something")
     start = time.monotonic()
-    real = project.pyinfra(*arguments, stdin="\n") if prompted else project.converge(*arguments)
+    real = (
+        project.pyinfra(*arguments, script=script, stdin="\n") if prompted else project.converge(*arguments, script=script)
+    )
     seconds = time.monotonic() - start
     assert real.status == 0, real.output
     after = look(project, machine)
     assert set(real.changes) == set(dry.changes), f"announced by one run only: {set(real.changes) ^ set(dry.changes)}"
     told, seen = kinds(real), made(before, after)
     assert told == seen, f"announced, not made: {sorted(told - seen)}; made, not announced: {sorted(seen - told)}"
-    again = project.converge(*arguments)
+    again = project.converge(*arguments, script=script)
     assert again.unchanged, again.output
     _same(after, look(project, machine), "the second run changed something")
     return Checked(dry, real, before, after, seconds)

@@ -101,9 +101,12 @@ class Lab:
             self.machine.console("touch /run/quiet")
             thread.join()
 
-    def interrupted(self, when: str, command: str, log: Path | None = None) -> Run:
+    def interrupted(
+        self, when: str, command: str, *arguments: str, log: Path | None = None, script: str = "deploy.py"
+    ) -> Run:
         """A run that SIGKILL ends at that point; see interruption.py."""
-        return self.project.converge(env={"INTERRUPT": f"{when} {command} kill", **self._hook(log)})
+        environment = {"INTERRUPT": f"{when} {command} kill", **self._hook(log)}
+        return self.project.converge(*arguments, script=script, env=environment)
 
     @contextmanager
     def paused(self, when: str, command: str) -> Iterator["Paused"]:
@@ -130,6 +133,13 @@ class Lab:
                 there.unlink(missing_ok=True)
                 if process.poll() is None:
                     process.kill()
+
+    def killed(self, number: int, *arguments: str, script: str = "deploy.py", points: Path | None = None) -> Run:
+        """A run that SIGKILL ends at its `number`th point, or with 0 never; `points` gets every one it comes to."""
+        environment = {"INTERRUPT": f"number {number} kill", **self._hook(None)}
+        if points:
+            environment["INTERRUPT_POINTS"] = str(points)
+        return self.project.converge(*arguments, script=script, env=environment)
 
     def _hook(self, log: Path | None) -> dict[str, str]:
         path = str(ROOT / "tests/interruption.py")

@@ -104,8 +104,15 @@ class Project:
     def environment(self, env: Mapping[str, str] = {}) -> dict[str, str]:
         return {**os.environ, "PYINFRA_PROGRESS": "off", "PYTHONDONTWRITEBYTECODE": "1", **env}
 
-    def dry(self, *arguments: str) -> Run:
-        return self.pyinfra("--dry", *arguments)
+    def reread(self) -> None:
+        """Bring `data` to what a run has made of group_data."""
+        text = (self.directory / "group_data/lab.py").read_text()
+        values: dict[str, Any] = {}
+        exec(compile(text, "lab.py", "exec"), values)
+        self.data = {key: value for key, value in values.items() if not key.startswith("__")}
+
+    def dry(self, *arguments: str, **keywords: Any) -> Run:
+        return self.pyinfra("--dry", *arguments, **keywords)
 
     def converge(self, *arguments: str, **keywords: Any) -> Run:
         return self.pyinfra("-y", *arguments, **keywords)

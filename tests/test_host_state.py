@@ -87,7 +87,31 @@ def test_a_targeted_run_looks_at_its_instance_only() -> None:
     assert rebuild_reasons(state(BEFORE, BEFORE), wanted(HOST, "dev")) == ("instances dev",)
 
 
+WITHOUT_OLD = replace(wanted(HOST, "prod"), removed=frozenset({"old"}))
+NEWER = replace(WITH_ORPHAN, module="x")
+
+
+@pytest.mark.parametrize(
+    ("found", "reasons"),
+    [
+        (state(WITH_ORPHAN, WITH_ORPHAN), ["removal of old"]),
+        (state(WITH_ORPHAN, WITH_ORPHAN, armed=True), ["removal of old", UNFINISHED]),
+        (state(WANTED, WITH_ORPHAN, armed=True), [UNFINISHED]),
+        (state(WANTED, WITH_ORPHAN), [UNSEEN]),
+        (state(WANTED, WANTED), []),
+        # What else differs is left to a converge: nothing of it is in the running system.
+        (state(replace(WANTED, module="x"), replace(WANTED, module="x")), []),
+        (state(None, None), []),
+        (state(NEWER, NEWER), ["the module", "removal of old"]),
+    ],
+)
+def test_a_removal_calls_for_a_rebuild_while_the_instance_runs(found: HostState, reasons: list[str]) -> None:
+    assert list(rebuild_reasons(found, WITHOUT_OLD)) == reasons
+
+
 def test_same() -> None:
+    assert not same(WITH_ORPHAN, WANTED, frozenset({"old"}))
+    assert same(WANTED, WANTED, frozenset({"old"}))
     assert same(WITH_ORPHAN, WANTED)
     assert not same(WANTED, WITH_ORPHAN)
     assert not same(None, WANTED)

@@ -54,6 +54,20 @@ def claim(project: Path, wanted: Mapping[str, Mapping[str, int]]) -> None:
         raise SlotStop(f"{project / FILE} was not written and is as before: {error.strerror}") from error
 
 
+def release(project: Path, host: str, instance: str) -> None:
+    """Free the slot of an instance of which nothing is left, under the project lock. Raises Busy, SlotStop."""
+    lock.hold(project)
+    held = read(project)
+    if held.get(host, {}).pop(instance, None) is None:
+        return
+    if not held[host]:
+        del held[host]
+    try:
+        files.write_atomic(project / FILE, json_text(held))
+    except OSError as error:
+        raise SlotStop(f"{project / FILE} was not written and is as before: {error.strerror}") from error
+
+
 def _with(held: dict[str, dict[str, int]], wanted: Mapping[str, Mapping[str, int]]) -> dict[str, dict[str, int]] | None:
     """`held` and `wanted` together; None when that is `held`."""
     result = {host: dict(slots) for host, slots in held.items()}

@@ -1,6 +1,6 @@
 # Build the host's next system from its configuration: $1 module tree, $2 flake reference or "" for a channel host, $3 the
-# run's epoch, $4... what the built system's revision must hold. Prints `built PATH` last. Nothing is activated; when
-# anything fails the module tree goes back to what runs.
+# run's epoch, $4... what the built system's revision must hold, or `!NAME`: an instance that the system must not have.
+# Prints `built PATH` last. Nothing is activated; when anything fails the module tree goes back to what runs.
 set -eu
 dir=$1 flake=$2 run=$3
 shift 3
@@ -45,15 +45,29 @@ if [ -n "$flake" ]; then
     return 1
   }
 fi
-rebuild || give_up "the build failed; the host runs on as it was and its module tree is restored"
+hint=
+for part; do
+  case $part in
+    !*) hint="; if the host's own configuration says anything of constellation.supabase.instances.${part#!}, remove that first" ;;
+  esac
+done
+rebuild || give_up "the build failed; the host runs on as it was and its module tree is restored$hint"
 built=$(readlink -f "$work/result")
 revision=$built/etc/supabase/revision
 if ! [ -e "$revision" ]; then
   give_up "the built system does not contain the module: add  $add  and run again"
 fi
 for part; do
-  grep -qF -- "$part" "$revision" ||
-    give_up "the built system was not made from $dir as this run wants it: import the module from there only, and run again"
+  name=${part#!}
+  if [ "$name" = "$part" ]; then
+    grep -qF -- "$part" "$revision" ||
+      give_up "the built system was not made from $dir as this run wants it: import the module from there only, and run again"
+  elif grep -qF -- "\"$name\":\"" "$revision"; then
+    give_up "the built system was not made from $dir, which no longer has $name: import the module from there only, and run again"
+  elif [ -e "$built/etc/systemd/system/supabase-$name.slice" ] || grep -rqs -- " /var/lib/supabase/$name " "$built/etc/tmpfiles.d/"; then
+    give_up "the host's own configuration still defines constellation.supabase.instances.$name: remove that there, and run again"
+  fi
 done
 "$built/etc/supabase/check-secrets" || give_up "secrets listed above do not open on this host; check its key in known_hosts, then run again"
+pull_images "$built" || give_up "the images listed above are missing; the host runs on as it was and its module tree is restored"
 echo "built $built"

@@ -1,0 +1,9 @@
+# What instance $1 has left on this host goes: the units $3..., its directories and its marker. With $2 = keep its data stay.
+set -eu
+name=$1 what=$2
+shift 2
+if [ $# != 0 ]; then systemctl stop "$@"; fi
+rm -f "/var/lib/supabase/$name/database-ready"
+rm -rf --one-file-system "/run/supabase/${name:?}"
+if [ "$what" != keep ]; then rm -rf --one-file-system "/var/lib/supabase/${name:?}"; fi
+sync -f /var/lib/supabase
