@@ -2,10 +2,10 @@
 
     .venv/bin/python -m benchmarks.gateway [ROUNDS] [SECONDS]
 
-Needs what the host tests need (root, systemd-nspawn; see docs/testing.md). One instance on a test host; the client runs on the
-host, beside both. The two sides take turns of SECONDS (default 5) in ROUNDS (default 7) pairs, each pair in the other order than the
-one before, so that both see the same machine; a request is one row by its key, over a connection of its own as the gateway's
-clients have them, or over a kept one. PostgREST has a Unix socket only: it is asked there.
+Needs what the host tests need (root, systemd-nspawn; see docs/testing.md). The client runs on the test host, beside all sides,
+which take turns of SECONDS (default 5) in ROUNDS (default 7), each round in the other order than the one before, so that they see
+the same machine. A request asks for one row by its key. The gateway ends every connection after one request (a reload would lose
+a write on a kept one), so PostgREST is asked in this way too, and over kept connections. It has a Unix socket only.
 """
 
 import json
@@ -14,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from pathlib import Path
 
 from tests import containers, npm
@@ -22,71 +22,81 @@ from tests.api import Api
 from tests.host import Machine
 from tests.lab import Lab, bare
 
+DIRECT, KEPT, GATEWAY = SIDES = ("PostgREST", "PostgREST, kept connections", "gateway")
+TITLE = "| clients | side | requests/s | p50 | p99 | processor time | gateway: ratio | added p50 | added p99 |"
 ROWS = """
 CREATE TABLE rows (id int PRIMARY KEY, body text);
 INSERT INTO rows SELECT n, repeat('x', 100) FROM generate_series(1, 1000) AS n;
 """
-#: Kinds of memory are told apart by whose cgroup a process is in: PSS divides what processes share among them.
-MEMORY = """
-for unit in $(systemctl list-units --plain --no-legend --state=running 'supabase-*.service' 'postgresql.service' | cut -d' ' -f1); do
-  pss=0
+#: What the processes of a unit's cgroup have of memory (PSS: what several share counts for each in parts) and have had of the
+#: processors: KiB and hundredths of a second.
+USAGE = """
+systemctl list-units --plain --no-legend --state=running 'supabase-*.service' postgresql.service | while read -r unit _; do
+  pss=0 ticks=0
   for pid in $(cat /sys/fs/cgroup$(systemctl show -P ControlGroup $unit)/cgroup.procs); do
-    kib=$(sed -n 's/^Pss: *\\([0-9]*\\) kB/\\1/p' /proc/$pid/smaps_rollup 2> /dev/null || true)
-    pss=$((pss + ${kib:-0}))
+    pss=$((pss + $(awk '$1 == "Pss:" { print $2 }' /proc/$pid/smaps_rollup 2> /dev/null || echo 0)))
+    ticks=$((ticks + $(sed 's/.*) //' /proc/$pid/stat 2> /dev/null | awk '{ print $12 + $13 } END { if (!NR) print 0 }')))
   done
-  echo $unit $pss
+  echo $unit $pss $ticks
 done
 """
 
 
 @dataclass(frozen=True)
-class Turn:
-    """`rate`: answers a second; the others are milliseconds."""
+class Usage:
+    """Of one unit."""
 
-    rate: float
-    p50: float
-    p99: float
+    kib: int
+    ticks: int
 
 
 @dataclass(frozen=True)
-class Figures:
-    """Medians of the turns of one side."""
+class Turn:
+    """`rate`: answers a second; the others are milliseconds. `processor`: what a request costs the services, not the client."""
 
     rate: float
     p50: float
     p99: float
+    processor: float
 
     @classmethod
-    def of(cls, turns: Iterable[Turn]) -> "Figures":
-        columns = zip(*((turn.rate, turn.p50, turn.p99) for turn in turns), strict=True)
-        return cls(*(statistics.median(column) for column in columns))
+    def median(cls, turns: Iterable["Turn"]) -> "Turn":
+        return cls(*(statistics.median(column) for column in zip(*map(astuple, turns), strict=True)))
+
+
+def usage(machine: Machine) -> dict[str, Usage]:
+    """By unit."""
+    lines = (line.split() for line in machine.run(USAGE).stdout.splitlines())
+    return {unit: Usage(int(kib), int(ticks)) for unit, kib, ticks in lines}
+
+
+def busy(machine: Machine) -> int:
+    """Processor time of all that answers, so far."""
+    return sum(used.ticks for unit, used in usage(machine).items() if "-dev" not in unit)
 
 
 def turn(machine: Machine, side: str, key: str, port: int, seconds: float, clients: int) -> Turn:
     """One side under load of so many clients."""
-    target = {"port": port} if side == "gateway" else {"socket": "/run/supabase/prod/rest/rest.sock"}
-    path = "/rest/v1/rows?id=eq.7" if side == "gateway" else "/rows?id=eq.7"
-    told = {**target, "path": path, "key": key, "seconds": seconds, "clients": clients}
+    target: dict[str, object] = {"port": port, "path": "/rest/v1/rows?id=eq.7"}
+    if side != GATEWAY:
+        target = {"socket": "/run/supabase/prod/rest/rest.sock", "path": "/rows?id=eq.7"}
+    told = {**target, "kept": side == KEPT, "key": key, "seconds": seconds, "clients": clients}
+    before = busy(machine)
     done = machine.run("/opt/node /opt/load.mjs", stdin=json.dumps(told), timeout=seconds + 60)
+    after = busy(machine)
     seen = json.loads(done.stdout)
     if seen["failed"] or not seen["answers"]:
         raise SystemExit(f"{side}: {seen}")
-    return Turn(seen["answers"] / seen["seconds"], seen["p50"], seen["p99"])
+    return Turn(seen["answers"] / seen["seconds"], seen["p50"], seen["p99"], (after - before) * 10 / seen["all"])
 
 
-def compare(machine: Machine, key: str, port: int, rounds: int, seconds: float, clients: int) -> dict[str, Figures]:
-    """Both sides in turn."""
-    turns: dict[str, list[Turn]] = {"PostgREST": [], "gateway": []}
+def compare(machine: Machine, key: str, port: int, rounds: int, seconds: float, clients: int) -> dict[str, Turn]:
+    """All sides in turn."""
+    turns: dict[str, list[Turn]] = {side: [] for side in SIDES}
     for number in range(rounds):
-        for side in sorted(turns, reverse=bool(number % 2)):
+        for side in SIDES[:: -1 if number % 2 else 1]:
             turns[side].append(turn(machine, side, key, port, seconds, clients))
-    return {side: Figures.of(values) for side, values in turns.items()}
-
-
-def memory(machine: Machine) -> dict[str, int]:
-    """Unit to KiB."""
-    lines = (line.split() for line in machine.run(MEMORY).stdout.splitlines())
-    return {unit: int(pss) for unit, pss in lines}
+    return {side: Turn.median(values) for side, values in turns.items()}
 
 
 def deployed(machine: Machine, directory: Path) -> Lab:
@@ -111,24 +121,23 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as directory:
             lab = deployed(machine, Path(directory))
             prod = Api(lab.project, machine, "prod")
-            idle = memory(machine)
+            idle = usage(machine)
             prod.psql(ROWS)
             key = prod.secret("service")
             lab.serves()
-            print("| clients | side | requests/s | p50 | p99 |\n|---|---|---|---|---|")
+            print(f"{TITLE}\n{'|---' * TITLE.count(' |')}|")
             for clients in (1, 8):
                 figures = compare(machine, key, prod.port, rounds, seconds, clients)
+                through = figures[GATEWAY]
                 for side, seen in figures.items():
-                    print(f"| {clients} | {side} | {seen.rate:.0f} | {seen.p50:.2f} ms | {seen.p99:.2f} ms |")
-                direct, through = figures["PostgREST"], figures["gateway"]
-                added = (through.p50 - direct.p50, through.p99 - direct.p99)
-                print(
-                    f"| {clients} | ratio, added | {through.rate / direct.rate:.2f} | {added[0]:+.2f} ms | {added[1]:+.2f} ms |",
-                    flush=True,
-                )
+                    times = " | ".join(f"{time:.2f} ms" for time in (seen.p50, seen.p99, seen.processor))
+                    line = f"| {clients} | {side} | {seen.rate:.0f} | {times} |"
+                    beside = (through.rate / seen.rate, through.p50 - seen.p50, through.p99 - seen.p99)
+                    told = " | | |" if side == GATEWAY else " {:.2f} | {:+.2f} ms | {:+.2f} ms |".format(*beside)
+                    print(line + told, flush=True)
             print("\n| unit, idle | PSS |\n|---|---|")
-            for unit, kib in sorted(idle.items()):
-                print(f"| {unit} | {kib / 1024:.1f} MiB |")
+            for unit, used in sorted(idle.items()):
+                print(f"| {unit} | {used.kib / 1024:.1f} MiB |")
     finally:
         machine.stop()
 
