@@ -51,9 +51,9 @@ ON_HOST = {
     "systemctl status supabase-prod.slice": "supabase-prod-rest.service",
     "journalctl -u supabase-prod -f": "supabase-prod",
     "journalctl -t supabase_prod -n 20": "HEAD /rest/v1/wrong 401",
-    "journalctl -u supabase-prod-rest -n 20": "Successfully connected to PostgreSQL",
+    "journalctl -u supabase-prod-rest -n 20": "postgrest",
     "psql -h localhost -U supabase_prod -d supabase_prod": "supabase_prod|supabase_prod",
-    "sh /etc/supabase/check-secrets": "",
+    "/etc/supabase/check-secrets": "",
     "ss -ltnp 'sport = :8001'": "127.0.0.1:8001",
     "sed 's/^/apikey: /' /run/agenix/supabase-prod-service | curl -si -H @- http://127.0.0.1:8001/rest/v1/": "HTTP/1.1 200 OK",
 }
@@ -152,6 +152,27 @@ def test_agenix_finds_no_rule_outside_the_directory(lab: Lab, tmp_path: Path) ->
     assert workstation(lab, "RULES=secrets/secrets.nix agenix -d secrets/supabase-prod-jwt.age", tmp_path).returncode != 0
 
 
+def test_a_port_that_is_taken(lab: Lab) -> None:
+    """The run returns the host, and the command of the docs shows who it is."""
+    lab.machine.console("systemd-run -q --unit=stranger systemd-socket-activate -l 127.0.0.1:9001 cat")
+    kept = lab.project.data["instances"]["dev"]
+    before = lab.standing()
+    try:
+        lab.project.data["instances"]["dev"] = {"port": 9001}
+        lab.project.write()
+        done = lab.project.converge()
+        assert done.status != 0
+        assert "supabase-dev-9001.socket" in done.output
+        assert "systemd-socket" in lab.machine.run("ss -ltnp 'sport = :9001'").stdout
+    finally:
+        lab.project.data["instances"]["dev"] = kept
+        lab.project.write()
+        lab.machine.console("systemctl stop stranger")
+    assert lab.standing() == before
+    assert lab.project.converge().status == 0
+    assert status(lab.project).document["state"] == "healthy"
+
+
 def opens(lab: Lab, key: KeyPair, name: str = "supabase-prod-jwt") -> bool:
     command = ["age", "-d", "-i", str(key.private), str(lab.project.directory / f"secrets/{name}.age")]
     return subprocess.run(command, capture_output=True, stdin=subprocess.DEVNULL).returncode == 0
@@ -182,7 +203,8 @@ def test_the_only_operator_s_key_is_lost(lab: Lab, tmp_path: Path) -> None:
     lab.project.data |= {"operators": [new.public], "identity": str(new.private)}
     lab.project.write()
     assert not opens(lab, new)
-    ssh = shlex.join([word for word in lab.machine.connection.command() if not word.startswith("root@")])
+    program, *words = lab.machine.connection.command()
+    ssh = shlex.join([str(shutil.which(program)), *(word for word in words if not word.startswith("root@"))])
     (tmp_path / "bin").mkdir()
     (tmp_path / "bin/ssh").write_text(f'#!/bin/sh\nexec {ssh} "$@"\n')
     (tmp_path / "bin/ssh").chmod(0o755)
@@ -205,7 +227,7 @@ def test_another_host_key(lab: Lab, tmp_path: Path) -> None:
     key, machine = "/etc/ssh/ssh_host_ed25519_key", lab.machine
     machine.console(f"rm {key} {key}.pub; ssh-keygen -q -t ed25519 -N '' -f {key}; systemctl restart ssh")
     assert "docs/secrets.md" in status(lab.project).host(machine.ip)["reason"]
-    broken = machine.console("sh /etc/supabase/check-secrets", check=False)
+    broken = machine.console("/etc/supabase/check-secrets", check=False)
     assert (broken.returncode, "supabase-prod-jwt: does not open with" in broken.stderr) == (1, True)
     at_home(tmp_path, lab.project.operator)
     lines = commands("secrets.md", "new host key")
@@ -219,5 +241,5 @@ def test_another_host_key(lab: Lab, tmp_path: Path) -> None:
     machine.known_hosts.write_text((lab.project.directory / HOSTS).read_text())
     deployed = lab.project.converge()
     assert deployed.status == 0, deployed.output
-    assert machine.console("sh /etc/supabase/check-secrets").stderr == ""
+    assert machine.console("/etc/supabase/check-secrets").stderr == ""
     assert status(lab.project).document["state"] == "healthy"
