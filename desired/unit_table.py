@@ -144,10 +144,9 @@ _OPTIONS: Final = {
 }
 
 
+_KINDS: Final = "|".join(re.escape(unit.kind).replace(r"\{port\}", "[0-9]+") for unit in UNITS)
 #: A unit of an instance: its name, and the unit's kind.
-UNIT: Final = re.compile(
-    rf"supabase-({names.INSTANCE.pattern})({'|'.join(re.escape(unit.kind).replace(r'{port}', '[0-9]+') for unit in UNITS)})"
-)
+UNIT: Final = re.compile(rf"supabase-({names.INSTANCE.pattern})({_KINDS})")
 
 
 def unit_name(instance: str, unit: Unit, option: Option) -> str:

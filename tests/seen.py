@@ -160,7 +160,9 @@ def made(before: Seen, after: Seen) -> set[str]:
 
 
 def _made(before: Seen, after: Seen) -> Iterator[str]:
-    names = sorted({*before.slots, *after.slots, *(name for _, name in {*before.entries, *after.entries})})
+    there = (re.fullmatch(r"instances/(\w+)\.json", path) for path in {**_module(before), **_module(after)})
+    named = (name for _, name in {*before.entries, *after.entries})
+    names = sorted({*before.slots, *after.slots, *named, *(match[1] for match in there if match)})
     for file, name in sorted(before.entries ^ after.entries):
         yield f"{name}: {'create' if (file, name) in after.entries else 'remove'} entry in {file}"
     edited = {file for file, _ in before.entries ^ after.entries}

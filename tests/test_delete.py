@@ -135,7 +135,7 @@ def test_beside_traffic_strangers_and_open_connections(lab: Lab) -> None:
     dev = Api(lab.project, lab.machine, "dev")
     sql(lab, "CREATE ROLE supabase_dev_backup; CREATE ROLE supabase_devel LOGIN;")
     sql(lab, "CREATE DATABASE supabase_dev_old OWNER supabase_devel;")
-    sql(lab, "GRANT CONNECT ON DATABASE shop TO supabase_dev; SELECT pg_create_logical_replication_slot('dev', 'pgoutput');")
+    sql(lab, "SELECT pg_create_logical_replication_slot('dev', 'pgoutput');")
     sql(lab, "SELECT pg_create_logical_replication_slot('mine', 'pgoutput');", "supabase_dev")
     shared = sql(lab, "SELECT string_agg(rolname, ' ' ORDER BY rolname) FROM pg_roles WHERE NOT rolcanlogin")
     lab.machine.run("install -D /dev/null /var/lib/supabase/dumps/dev/of-before.dump")

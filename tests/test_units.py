@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from desired.changes import Change
 from desired.estate import Host
 from desired.profiles import PROFILES, SERVICES
 from desired.tree import ObservedTree, Tree
-from desired.units import unit_changes, units_of
+from desired.units import unit_changes, unit_stops, units_of
 from tests.estates import host
 from tests.nix.evaluation import Json, Lab, available, needs
 from tests.trees import MODULE, NOTHING, on_host, wanted
@@ -332,6 +332,20 @@ def test_units_of() -> None:
     assert units_of(item) == (
         *("supabase-same-net.service", "supabase-same-8000.socket", "supabase-same-rest.service", "supabase-same.service"),
     )
+
+
+@pytest.mark.parametrize("value", [{"profile": name} for name in PROFILES])
+def test_an_instance_that_goes_stops_what_runs_of_it(value: Mapping[str, Any]) -> None:
+    (item, other) = fleet({"same": value, "sames": value}).instances
+    states = dict.fromkeys((*units_of(item), *units_of(other), "supabase-way-back.service", "sshd.service"), "active")
+    assert {change.what for change in unit_stops("same", states)} == set(units_of(item))
+    both, left = fleet({"same": value, "sames": value}, edge="caddy"), fleet({"sames": value}, edge="caddy")
+    tree = replace(wanted(left), removed=frozenset({"same"}))
+    running = on_host(wanted(both))
+    found = unit_changes(left, (), tree, running, {**states, "postgresql.service": "active", "caddy.service": "active"})
+    assert "supabase-same-8000.socket" in states
+    stops = {f"stop {unit}" for unit in units_of(item)}
+    assert {str(change) for change in found} == stops | {"reload caddy.service (virtual hosts)"}
 
 
 @pytest.mark.parametrize(
