@@ -40,7 +40,7 @@ class Tally:
         assert not (wins := [str(result) for result in made if result.won]), f"{len(wins)} successes: {wins[:40]}"
         assert not (lost := [str(result) for result in proved if not result.won]), f"controls without success: {lost[:40]}"
         assert {result.kind for result in made} <= (known := {result.kind for result in proved}), (
-            f"no control: {({result.kind for result in made} - known)}"
+            f"no control: { ({result.kind for result in made} - known) }"
         )
 
     def table(self) -> str:

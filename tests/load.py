@@ -1,135 +1,78 @@
-"""Requests without pause through gateways of a machine, from inside its network: the client of tests under load.
+"""Requests to a gateway at a steady rate until standard input ends: `python -m tests.load PORT RATE`, the key as a first line.
 
-As a program it reads lines on standard input, each a JSON document `{"label", "port", "headers"}` that starts one more client, or
-`{"label", "stop": true}`, and prints the counts of all when standard input ends.
+Half of the workers keep their connection as long as the gateway lets them, half make a new one for each request. Reading,
+writing, a function, a page of rows. Prints one JSON document: how many succeeded, what went wrong, the slowest in ms.
 """
 
 import http.client
 import json
-import subprocess
 import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
-from tests.host import Machine
-
-#: A connection serves so many requests, then a new one is made: both ways in are under load.
-KEPT = 20
-
-
-@dataclass(frozen=True)
-class Counts:
-    """`statuses`: label to HTTP status, or the kind of error, to how often; `rate`: requests a second of a label."""
-
-    statuses: Mapping[str, Mapping[str, int]]
-    rate: Mapping[str, float]
-
-    def failed(self, label: str) -> dict[str, int]:
-        return {status: count for status, count in self.statuses[label].items() if status != "200"}
-
-    def total(self, *labels: str) -> int:
-        return sum(sum(self.statuses[label].values()) for label in labels or self.statuses)
+WORKERS = 8
+ASKED = (
+    ("GET", "/rest/v1/notes?select=body&limit=1", None),
+    ("POST", "/rest/v1/notes", '{"body": "under load"}'),
+    ("GET", "/rest/v1/notes?select=body&order=body.desc&limit=20", None),
+    ("POST", "/rest/v1/rpc/slow", "{}"),
+)
 
 
 class Load:
-    """The running client."""
+    """What all workers have seen."""
 
-    def __init__(self, process: "subprocess.Popen[str]") -> None:
-        self._process = process
-        self.counts: Counts | None = None
+    def __init__(self, port: int, key: str) -> None:
+        self.port, self.key = port, key
+        self.done = threading.Event()
+        self.good, self.wrong, self.opened, self.slowest = 0, Counter[str](), 0, 0.0
+        self.lock = threading.Lock()
 
-    def start(self, label: str, port: int, headers: Mapping[str, str], path: str) -> None:
-        self._say({"label": label, "port": port, "headers": dict(headers), "path": path})
-
-    def stop(self, label: str) -> None:
-        """Returns when its last request has been answered."""
-        self._say({"label": label, "stop": True})
-
-    def so_far(self) -> int:
-        """How many requests there were."""
-        return int(self._say({"label": "", "count": True}))
-
-    def _say(self, document: Mapping[str, Any]) -> str:
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._process.stdin.write(json.dumps(document) + "\n")
-        self._process.stdin.flush()
-        return self._process.stdout.readline()
-
-
-@contextmanager
-def load(machine: Machine) -> Iterator[Load]:
-    """While the block runs; `counts` is there when it has ended."""
-    command = ["ip", "netns", "exec", f"sth-{machine.name}", sys.executable, "-m", "tests.load"]
-    with subprocess.Popen(
-        command, cwd=Path(__file__).parent.parent, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as process:
-        client = Load(process)
-        try:
-            yield client
-        finally:
-            output, _ = process.communicate(timeout=60)
-    client.counts = Counts(**json.loads(output))
-
-
-class _Client(threading.Thread):
-    def __init__(self, document: Mapping[str, Any]) -> None:
-        super().__init__()
-        self.document, self.seen, self.ended = document, Counter[str](), threading.Event()
-        self.began, self.took = time.monotonic(), 0.0
-
-    def run(self) -> None:
-        made = 0
-        connection = http.client.HTTPConnection("127.0.0.1", self.document["port"], timeout=30)
-        while not self.ended.is_set():
-            try:
-                connection.request("GET", self.document["path"], headers=self.document["headers"])
-                response = connection.getresponse()
-                response.read()
-                outcome = str(response.status)
-            except (OSError, http.client.HTTPException) as error:
-                outcome = type(error).__name__
-                made = 0
-            made += 1
-            self.seen[outcome] += 1
-            if made % KEPT == 0 or outcome != "200":
+    def work(self, number: int, pause: float) -> None:
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        due = time.monotonic() + pause * number / WORKERS
+        turn = number
+        while not self.done.wait(max(0.0, due - time.monotonic())):
+            due = max(due + pause, time.monotonic() - 1)
+            self._ask(connection, turn)
+            turn += 1
+            if number % 2:
                 connection.close()
-        connection.close()
-        self.took = time.monotonic() - self.began
+
+    def _ask(self, connection: http.client.HTTPConnection, turn: int) -> None:
+        method, path, body = ASKED[turn % len(ASKED)]
+        headers = {"apikey": self.key, "Content-Type": "application/json"}
+        start, fresh = time.monotonic(), connection.sock is None
+        try:
+            connection.request(method, path, body, headers)
+            answer = connection.getresponse()
+            answer.read()
+            seen = "" if answer.status in (200, 201, 204) else str(answer.status)
+        except (OSError, http.client.HTTPException) as error:
+            connection.close()
+            seen = type(error).__name__
+        with self.lock:
+            self.good += not seen
+            self.opened += fresh
+            self.wrong.update([seen] if seen else [])
+            self.slowest = max(self.slowest, time.monotonic() - start)
 
 
 def main() -> None:
-    clients: list[_Client] = []
-    for line in sys.stdin:
-        document = json.loads(line)
-        if document.get("count"):
-            print(sum(sum(client.seen.values()) for client in clients), flush=True)
-            continue
-        if document.get("stop"):
-            for client in clients:
-                if client.document["label"] == document["label"] and not client.ended.is_set():
-                    client.ended.set()
-                    client.join()
-        else:
-            clients.append(_Client(document))
-            clients[-1].start()
-        print("done", flush=True)
-    for client in clients:
-        client.ended.set()
-    statuses: dict[str, Counter[str]] = {}
-    rate: Counter[str] = Counter()
-    for client in clients:
-        client.join()
-        label = client.document["label"]
-        statuses.setdefault(label, Counter()).update(client.seen)
-        rate[label] += sum(client.seen.values()) / client.took  # type: ignore[assignment]
-    print(json.dumps({"statuses": statuses, "rate": rate}))
+    load = Load(int(sys.argv[1]), sys.stdin.readline().strip())
+    pause = WORKERS / float(sys.argv[2])
+    threads = [threading.Thread(target=load.work, args=(number, pause)) for number in range(WORKERS)]
+    start = time.monotonic()
+    for thread in threads:
+        thread.start()
+    sys.stdin.read()
+    load.done.set()
+    for thread in threads:
+        thread.join()
+    seconds = time.monotonic() - start
+    told = {"good": load.good, "wrong": load.wrong, "opened": load.opened, "slowest": load.slowest * 1000, "seconds": seconds}
+    print(json.dumps(told))
 
 
 if __name__ == "__main__":

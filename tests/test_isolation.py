@@ -25,7 +25,7 @@ from tests.attacks import PROBE, Actor, Login, Result, Tally, crossed, probe, se
 from tests.complete import INSTANCES, complete
 from tests.host import Machine
 from tests.lab import Lab
-from tests.test_databases import SPOILT, poison
+from tests.test_databases import poison
 
 SERVICES = {
     "prod": ("gateway", "rest", "auth", "storage", "realtime", "meta", "studio", "imgproxy"),
@@ -146,7 +146,6 @@ def world(shared_machine: Machine, tmp_path_factory: pytest.TempPathFactory) -> 
     return World(lab, apis, slots, groups, started=start)
 
 
-
 def test_logins_without_a_password(world: World) -> None:
     """Every Unix user as every role, those with a login in every database: by peer, over TCP, as a replica."""
     victims = {name: world.victim(name) for name in (*INSTANCES, "shop")}
@@ -163,7 +162,7 @@ def test_logins_without_a_password(world: World) -> None:
         wanted = {"peer": everywhere if works else home.items()}
         if actor.user.endswith(("-realtime", "-meta", "shop")):
             wanted |= dict.fromkeys(("physical", "logical"), home.items())
-        tries[actor] = [f"{kind} {role} {db}" for kind, pairs in wanted.items() for role, db in sorted(pairs) if (role, db) not in mine]
+        tries[actor] = [f"{kind} {role} {db}" for kind, pairs in wanted.items() for role, db in sorted(set(pairs) - mine)]
     tries[Actor("guest")] += [f"tcp {role} {database}" for role, database in sorted(everywhere)]
     attempts = probe(world.machine, tries)
     right = {
@@ -214,15 +213,15 @@ def test_sql(world: World) -> None:
         victim, found = world.victim(name), []
         for service, suffix in PEERS.items():
             if service in services:
-                login = f"supabase_{name}{suffix}"
-                command = f"runuser -u {unit(name, service)} -- {psql} -U {login} -d {victim.database}"
+                role = f"supabase_{name}{suffix}"
+                command = f"runuser -u {unit(name, service)} -- {psql} -U {role} -d {victim.database}"
                 roles = SHARED[:3] if service == "rest" else (*SHARED, f"supabase_{name}_storage") if service == "meta" else ()
-                found += [Login(login, command), *(Login(login, command, role) for role in roles)]
+                found += [Login(role, command), *(Login(role, command, as_) for as_ in roles)]
         if name == "stage":
             password = urlsplit(world.apis[name].secret("db")).password
             found += [
-                Login(login, f"PGPASSWORD={password} {psql} -h localhost -U {login} -d {victim.database}")
-                for login in ("supabase_stage", "stager")
+                Login(role, f"PGPASSWORD={password} {psql} -h localhost -U {role} -d {victim.database}")
+                for role in ("supabase_stage", "stager")
             ]
         logins[name] = found
     tries: dict[Login, list[Sql]] = {}
@@ -238,15 +237,13 @@ def test_sql(world: World) -> None:
     root = f"runuser -u postgres -- {psql} -d"
     own = [one for one in world.victim("prod").attempts() if one.kind not in ("slot of another", "whole database of another")]
     idle = [one for one in replace(world.victim("prod"), slot="prod_idle").attempts() if one.kind == "slot of another"]
+    reader = f"runuser -u supabase-prod-realtime -- {psql} -d supabase_prod -U supabase_prod_realtime"
     controls = sessions(
         world.machine,
         {
             Login("superuser", f"{root} supabase_dev"): [*SERVER, *own],
             Login("superuser", f"{root} postgres"): list(copying("scratch")),
-            Login("supabase_prod_realtime", f"runuser -u supabase-prod-realtime -- {psql} -d supabase_prod -U supabase_prod_realtime"): [
-                *idle[1:],
-                idle[0],
-            ],
+            Login("supabase_prod_realtime", reader): [*idle[1:], idle[0]],
         },
         undo=True,
     )
@@ -340,7 +337,7 @@ def test_systemd(world: World) -> None:
     """Units of others are neither commanded nor read about."""
     units = {}
     for name in (*INSTANCES, "shop", "host"):
-        where = {"shop": "shop-session.service", "host": "postgresql.service nixos-rebuild-switch-to-configuration.service"}.get(name)
+        where = {"shop": "shop-session.service", "host": "postgresql.service sshd.service"}.get(name)
         where = where or world.machine.run(f"systemctl list-units --plain --no-legend 'supabase-{name}*' | cut -d' ' -f1").stdout
         units[name] = where.split()
     lines = {name: crossed("command", ("stop",), those[:6]) for name, those in units.items()}
@@ -472,15 +469,14 @@ def _until_served(world: World) -> None:
 
 def test_notifications_stay_in_their_database(world: World) -> None:
     """A channel has one name in all databases, PostgREST's for one, and is heard in its own."""
-    heard = {}
     with world.apis["dev"].session() as dev:
-        dev.send("LISTEN pgrst;")
-        for name in ("prod", "stage", "dev"):
-            word = f"from {name}"
-            world.apis[name].psql(f"NOTIFY pgrst, '{word}';")
-            dev.send("SELECT 'end';")
-            line = dev.ask("")
-            heard[name] = word in line or (line != "end" and "end" != dev.ask(""))
+        assert dev.ask("LISTEN pgrst; SELECT 'listening';") == "listening"
+        for name in world.apis:
+            world.apis[name].psql(f"NOTIFY pgrst, 'from {name}';")
+        dev.send("SELECT 'here';")
+        assert dev.process.stdout is not None
+        lines = list(iter(lambda: dev.ask("\\echo said"), "said"))
+    heard = {name: any(f"from {name}" in line for line in lines) for name in world.apis}
     attempts = [Result("notification", name, "dev", heard[name]) for name in ("prod", "stage")]
     world.tally.add(attempts, [Result("notification", "dev", "dev", heard["dev"])])
 
@@ -511,7 +507,7 @@ def test_what_a_shared_role_may_do_to_itself_reaches_nobody(world: World) -> Non
     # Where PostgREST does heed it, the API is gone: the settings are such as would have shown.
     world.machine.run(
         "mkdir -p /run/systemd/system/supabase-dev-rest.service.d; systemctl daemon-reload; "
-        "systemctl set-environment X=; printf '[Service]\\nEnvironment=PGRST_DB_CONFIG=true\\n' "
+        "printf '[Service]\\nEnvironment=PGRST_DB_CONFIG=true\\n' "
         "> /run/systemd/system/supabase-dev-rest.service.d/heed.conf; systemctl daemon-reload; "
         "systemctl restart supabase-dev-rest.service"
     )
@@ -526,7 +522,7 @@ def test_what_a_shared_role_may_do_to_itself_reaches_nobody(world: World) -> Non
     _until_served(world)
     run = world.lab.project.converge()
     assert run.status == 0, run.output
-    assert {f"host: update role {role} (no password, RESET ALL)" for role in roles} <= set(run.changes)
+    assert {f"host: update role {role} (RESET ALL, no password)" for role in roles} <= set(run.changes)
     left = world.root(f"SELECT count(*) FROM pg_db_role_setting WHERE setrole::regrole::text IN {roles}")
     assert left == "0"
     assert world.lab.project.converge().unchanged
@@ -547,7 +543,7 @@ def test_a_flood_of_connections_ends_at_its_own_limit(world: World) -> None:
         )
     )
     world.machine.run(f"systemd-run -q --unit=flood bash -c {shlex.quote(flood + ' wait')}")
-    count = "SELECT count(*) FROM pg_stat_activity WHERE datname = 'supabase_prod'"
+    count = "SELECT count(*) FROM pg_stat_activity WHERE datname = 'supabase_prod' AND backend_type = 'client backend'"
     end = time.monotonic() + 40
     while int(held := world.root(count)) < 43 and time.monotonic() < end:
         time.sleep(0.5)
@@ -555,7 +551,7 @@ def test_a_flood_of_connections_ends_at_its_own_limit(world: World) -> None:
         "runuser -u supabase-prod-meta -- psql -Xqw -U supabase_prod -d supabase_prod -c 'SELECT 1'", check=False
     ).stderr
     during = _paced(world, dev, key)
-    print(f"connections of prod: {held}; dev, of {len(before)} and {len(during)} requests: median {before[50]:.1f} and {during[50]:.1f} ms")
+    print(f"prod has {held} connections; 100 requests of dev, median before and then: {before[50]:.1f} {during[50]:.1f} ms")
     world.machine.run("systemctl stop flood")
     assert int(held) <= 45
     assert "too many connections for" in refused
@@ -567,7 +563,8 @@ def test_a_flood_of_connections_ends_at_its_own_limit(world: World) -> None:
 
 def _paced(world: World, url: str, key: str) -> list[float]:
     """Milliseconds of 100 requests that all succeed, sorted."""
-    one = f'url = "{url}"\noutput = "/dev/null"\nmax-time = 20\nheader = "apikey: {key}"\nwrite-out = "%{{http_code}} %{{time_total}}\\n"'
+    one = f'url = "{url}"\noutput = "/dev/null"\nmax-time = 20\nheader = "apikey: {key}"\n'
+    one += 'write-out = "%{http_code} %{time_total}\\n"'
     said = world.machine.run("curl --silent --config -", stdin="\nnext\n".join([one] * 100)).stdout
     rows = [line.split() for line in said.splitlines()]
     assert [code for code, _ in rows] == ["200"] * 100
@@ -577,21 +574,25 @@ def _paced(world: World, url: str, key: str) -> list[float]:
 def test_a_poisoned_database_on_a_real_run(world: World) -> None:
     """The traps of test_databases, with PostgreSQL's own extensions, which are installed again by a run on the host."""
     stage = world.apis["stage"]
-    stage.psql(poison())
-    stage.psql("CREATE FUNCTION public.gen_random_uuid() RETURNS uuid LANGUAGE sql AS 'SELECT NULL::uuid'; "
-               "CREATE TYPE public.bytea AS (x int); CREATE DOMAIN public.uuid AS int;")
+    stage.psql(poison().replace("supabase_evil", "supabase_stage"))
+    world.lab.wait_at_most(20)
+    stage.psql(
+        "CREATE FUNCTION public.gen_random_uuid() RETURNS uuid LANGUAGE sql AS 'SELECT NULL::uuid'; "
+        "CREATE TYPE public.bytea AS (x int); CREATE DOMAIN public.uuid AS int;"
+    )
     world.root('DROP EXTENSION pgcrypto; DROP EXTENSION "uuid-ossp"; DROP EVENT TRIGGER pgrst_ddl_watch', "supabase_theatre")
-    stage.psql(SPOILT.replace("supabase_prod", "anon"), check=False)
     run = world.lab.project.converge()
-    assert run.status == 0, run.output
-    assert any("CREATE EXTENSION pgcrypto" in change for change in run.changes)
+    assert any("CREATE EXTENSION pgcrypto" in change for change in run.changes), run.output
+    # What it has done to its own API is its own affair, told as such.
+    assert run.status == 0 or "health, as before this run: stage:" in run.output, run.output
     caught = world.root("SELECT count(*) FROM public.caught", "supabase_theatre")
     assert caught == "0"
     assert world.root("SELECT rolname FROM pg_roles WHERE rolsuper") == "postgres"
-    assert world.lab.project.converge().unchanged
+    assert world.lab.project.dry().changes == []
     # The trap springs where names are left to the search path.
-    world.root("BEGIN; SET search_path = public, pg_catalog; SELECT quote_ident('x'::pg_catalog.text); COMMIT;", "supabase_theatre")
-    assert world.root("SELECT count(*) FROM public.caught", "supabase_theatre") == "1"
+    world.root("SET search_path = public, pg_catalog; SELECT quote_ident('x'::pg_catalog.text);", "supabase_theatre")
+    assert world.root("SELECT who FROM public.caught", "supabase_theatre") == "postgres"
+    assert world.root("SELECT rolsuper FROM pg_roles WHERE rolname = 'supabase_stage'") == "t"
 
 
 def test_everything_was_tried(world: World) -> None:

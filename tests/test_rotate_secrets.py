@@ -14,7 +14,7 @@ from tests.api import Api
 from tests.converge import Checked, converge_checked, differences, kinds
 from tests.host import Machine
 from tests.lab import Lab, bare
-from tests.load import Load, load
+from tests.hammer import Load, load
 from tests.project import Run
 from tests.seen import look
 
