@@ -87,8 +87,8 @@ def _remove(lab: Lab) -> None:
 def _processes(machine: Machine) -> dict[str, str]:
     """Each unit of prod, PostgreSQL and the shop, to which start of which process it is."""
     shown = machine.run(
-        "for u in postgresql.service shop-session.service $(systemctl list-units --plain --no-legend 'supabase-prod*' | cut -d' ' -f1)"
-        "; do echo $u $(systemctl show -P ActiveState -P InvocationID -P MainPID -P NRestarts $u); done"
+        "units=$(systemctl list-units --plain --no-legend 'supabase-prod*' | cut -d' ' -f1)\n"
+        "for u in postgresql.service shop-session.service $units; do echo $u $(systemctl show -P ActiveState -P InvocationID -P MainPID -P NRestarts $u); done"
     ).stdout
     return dict(line.split(" ", 1) for line in shown.splitlines())
 
@@ -152,7 +152,8 @@ def test_a_neighbour_comes_changes_and_goes(lab: Lab) -> None:
             session.send("COMMIT;")
     failed = sum(report["wrong"].values())
     print(
-        f"\n{report['good']} requests in {report['seconds']:.0f} s ({report['good'] / report['seconds']:.0f}/s), {failed} failed, "
+        f"\n{report['good']} requests in {report['seconds']:.0f} s ({report['good'] / report['seconds']:.0f}/s), "
+        f"{failed} failed, "
         f"{report['opened']} connections, slowest {report['slowest']:.0f} ms; {len(kept)} database connections, "
         f"{len([name for name in kept if kept[name] != pids[name]])} dropped; {len(before)} units, "
         f"{len([name for name in before if before[name] != after.get(name)])} restarted"

@@ -21,7 +21,7 @@ EMPTY = Observed(170000, {}, (), frozenset(), frozenset(), frozenset(), {}, {}, 
 
 def role(comment: str | None) -> ObservedRole:
     flags = (True, True, False, False, False, False, False)
-    return ObservedRole("some_role", comment, *flags, 1, False, None, (), frozenset())
+    return ObservedRole("some_role", comment, *flags, 1, False, False, None, (), frozenset())
 
 
 def database(comment: str | None) -> ObservedDatabase:

@@ -12,9 +12,9 @@ import pytest
 from desired.tokens import kid
 from tests.api import Api
 from tests.converge import Checked, converge_checked, differences, kinds
+from tests.hammer import Load, load
 from tests.host import Machine
 from tests.lab import Lab, bare
-from tests.hammer import Load, load
 from tests.project import Run
 from tests.seen import look
 

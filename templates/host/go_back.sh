@@ -3,11 +3,13 @@
 # superuser's session: the instance's owner restores it, who is a member of its services' logins meanwhile.
 set -eu
 instance=$1 database=$2 port=${4:-5432} state=/var/lib/supabase
+case $instance$database$port in *[!a-z0-9_]*) echo 'INSTANCE DATABASE [DUMP [PORT]], as they are called in group_data' >&2; exit 2 ;; esac
 dump=${3:-}
 if [ -z "$dump" ]; then dump=$(ls -d "$state/dumps/$instance/"*.dump | tail -n 1); fi
 owner=supabase_$instance
 lent="${owner}_auth, ${owner}_realtime, supabase_auth_admin, supabase_storage_admin"
-work=$(mktemp -d)
+umask 077
+work=$(mktemp -d /run/supabase-go-back.XXXXXX)
 as_superuser() { runuser -u postgres -- psql -Xqw -v ON_ERROR_STOP=1 -p "$port" -d postgres -c "$1"; }
 cleanup() { as_superuser "REVOKE $lent FROM $owner" 2>/dev/null || true; rm -rf "$work"; }
 trap cleanup EXIT
@@ -20,8 +22,9 @@ pg_restore --list "$dump" | sed -E > "$work/list" \
   -e '/^[0-9]+; [0-9]+ [0-9]+ [A-Z ]+ extensions /d'
 IFS= read -r url < "/run/agenix/supabase-$instance-db"
 url=${url#*://*:}
-# Not an argument: those are for everybody to read.
-as_owner() { PGPASSWORD=${url%%@*} "$@" -w -h localhost -p "$port" -U "$owner" -d "$database"; }
+# In memory, and neither an argument nor in the environment.
+printf 'localhost:%s:*:%s:%s\n' "$port" "$owner" "${url%%@*}" > "$work/pass"
+as_owner() { PGPASSFILE=$work/pass "$@" -w -h localhost -p "$port" -U "$owner" -d "$database"; }
 
 systemctl stop "supabase-$instance.service" "supabase-$instance-*.service" "supabase-$instance-*.socket"
 as_superuser "GRANT $lent TO $owner WITH INHERIT TRUE, SET TRUE"
