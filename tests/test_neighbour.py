@@ -88,7 +88,8 @@ def _processes(machine: Machine) -> dict[str, str]:
     """Each unit of prod, PostgreSQL and the shop, to which start of which process it is."""
     shown = machine.run(
         "units=$(systemctl list-units --plain --no-legend 'supabase-prod*' | cut -d' ' -f1)\n"
-        "for u in postgresql.service shop-session.service $units; do echo $u $(systemctl show -P ActiveState -P InvocationID -P MainPID -P NRestarts $u); done"
+        "for u in postgresql.service shop-session.service $units; do\n"
+        "echo $u $(systemctl show -P ActiveState -P InvocationID -P MainPID -P NRestarts $u); done"
     ).stdout
     return dict(line.split(" ", 1) for line in shown.splitlines())
 
