@@ -67,6 +67,8 @@ def sources(variable: str, proof: str) -> Path:
 @pytest.fixture(scope="module", params=sorted(MAJORS))
 def pg(request: pytest.FixtureRequest) -> Iterator[Server]:
     """A cluster with an instance's database as the run makes it."""
+    if not {"SUPABASE_AUTH_SRC", "SUPABASE_STORAGE_SRC"} & os.environ.keys():
+        pytest.skip("neither SUPABASE_AUTH_SRC nor SUPABASE_STORAGE_SRC names a checkout")
     with server(request.param, ident=[f"supabase {pwd.getpwuid(os.geteuid()).pw_name} supabase_prod_storage"]) as made:
         ONE.converge(made)
         yield made
