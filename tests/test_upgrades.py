@@ -268,3 +268,19 @@ class TestUpgrade:
         assert dumped(None) == []
         assert dumped("2.190.0") == []
         assert dumped("2.187.0") == ["-auth-2.187.0"]
+
+    def test_killed_on_the_way(self, good: Lab) -> None:
+        """The next run goes on: with a dump while nothing has started, without one when it may have."""
+        have = answered(good).split()[-1]
+        storage(good, "v1.95.0")
+        for when, step in (("after", "dump"), ("after", "activate")):
+            assert good.interrupted(when, step).status == -9
+        last = dumps(good)[-1]
+        assert last.endswith(f"-storage-{have}.dump")
+        assert answered(good).endswith(have)
+        run = announced(good, have, "v1.95.0")
+        assert run.status == 0, run.output
+        assert "v1.95.0" in versions(good)
+        assert answered(good).endswith("storage v1.95.0")
+        assert dumps(good)[-1] == last
+        assert good.project.converge().unchanged
