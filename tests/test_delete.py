@@ -1,8 +1,12 @@
 """An instance goes: what is announced is taken away, nothing else, its neighbours serve on, and a killed run goes on."""
 
 import json
+import os
 import re
+import shutil
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -10,7 +14,7 @@ from tests.api import Api, client
 from tests.converge import Checked, converge_checked, differences
 from tests.host import Machine
 from tests.lab import Lab, bare
-from tests.project import Run
+from tests.project import ROOT, Run
 from tests.seen import Seen, look
 from tests.test_create import CREATE, asked
 from tests.test_sandbox import Clone
@@ -290,3 +294,20 @@ def test_in_the_sandbox(clone: Clone) -> None:
     assert {path for path in before if "-prod-" in path} <= left.keys()
     assert clone.pyinfra("-y", *words("dev"), script=DELETE).unchanged
     assert clone.pyinfra("-y").unchanged
+
+
+@pytest.mark.parametrize(
+    ("arguments", "typed", "gone"),
+    [((), "dev\n", False), ((), "", False), (("--all",), "prod\n", False), (("--keep-database",), "prod\n", True)],
+)
+def test_the_recipe_asks_for_the_name(clone: Clone, arguments: tuple[str, ...], typed: str, gone: bool) -> None:
+    shutil.copy(ROOT / "justfile", clone.directory)
+    programs = Path(sys.executable).parent
+    before = clone.files()
+    done = clone.run(
+        "env", f"PATH={programs}:{os.environ['PATH']}", str(programs / "just"), "supabase-delete", "prod", *arguments, stdin=typed
+    )
+    assert (done.returncode == 0) is gone, done.stdout
+    assert (clone.files() == before) is not gone
+    if gone:
+        assert "kept: the database of prod" in done.stdout
