@@ -8,8 +8,8 @@ from pyinfra.api.exceptions import ConnectError
 from pyinfra.api.host import Host
 from pyinfra.api.state import State
 
+from desired.answer import Answer
 from desired.errors import HostStop, Stop
-from desired.host_status import Answer
 from desired.sql_text import session
 from facts.health import Health
 from facts.host_state import RunningSystem

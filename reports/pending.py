@@ -6,11 +6,11 @@ from typing import Any, TypeVar
 
 from pyinfra.api.facts import FactBase
 
+from desired.answer import Pending
 from desired.changes import Change
 from desired.cluster_state import Absent
 from desired.errors import HostStop, Stop
 from desired.host_state import rebuild_reasons
-from desired.host_status import Pending
 from desired.orphans import check_orphans
 from desired.tree import difference
 from desired.units import unit_changes

@@ -11,7 +11,8 @@ import pyinfra_cli  # type: ignore[import-untyped]  # noqa: F401 -- patches the 
 from pyinfra.api.state import State
 from pyinfra.context import ctx_host
 
-from desired.host_status import Answer, Pending, host_status
+from desired.answer import Answer, Pending
+from desired.host_status import host_status
 from desired.orphan_places import Orphan, on_host, orphans
 from desired.selection import selected_instance
 from desired.sidecar import Sidecar

@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 
+from desired.answer import Answer, Pending
 from desired.changes import Change
 from desired.cluster_state import Absent, Unreachable
 from desired.host_state import HostState, parse_state
-from desired.host_status import Answer, Pending, host_status
+from desired.host_status import host_status
 from desired.instance import Instance
 from desired.revision import Revision
 from desired.status import HostStatus, InstanceStatus
