@@ -168,7 +168,7 @@ SCENARIOS = (
             REBUILD,
             *(f"late: create role supabase_late{part}" for part in ("", "_auth", "_authenticator", "_realtime", "_storage")),
             *("late: create database supabase_late", "late: create schemas of database supabase_late"),
-            *(f"late: start supabase-late{unit}" for unit in ("-net.service", "-8002.socket", "-rest.service", ".service")),
+            *(f"late: start supabase-late{unit}" for unit in ("-net.service", "-8003.socket", "-rest.service", ".service")),
             "late: create marker database-ready",
         },
     ),
