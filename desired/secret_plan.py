@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
 from desired import age_file
 from desired.changes import Change
@@ -15,6 +15,8 @@ from desired.names import GENERATIONS
 from desired.sidecar import Sidecar, digest, parse
 
 NEXT, PREVIOUS = GENERATIONS
+#: Every kind, parents before children.
+_ORDER: Final = ordered(PARENTS, PARENTS)
 
 
 @dataclass(frozen=True)
@@ -71,7 +73,8 @@ def wanted(host: Host, instances: Sequence[Instance]) -> tuple[Wanted, ...]:
     result = []
     for instance in instances:
         for generation in ("", *instance.generations):
-            for kind in ordered(PARENTS, OVERLAPPING if generation else instance.secrets):
+            kinds = OVERLAPPING if generation else instance.secrets
+            for kind in (kind for kind in _ORDER if kind in kinds):
                 generator = GENERATORS[kind]
                 parents = {parent: instance.secrets[parent] + generation for parent in generator.parents}
                 inputs, secret = generator.inputs(instance, host), instance.secrets[kind] + generation

@@ -1,7 +1,6 @@
 """The run, step by step: one operation a host and a no-op when nothing is to do. Deploy files differ in the site they give it."""
 
-from operations import activate, build, dumps, modules, removal, report, sandbox, secrets
-from operations.removal import Removal
+from operations import activate, build, dumps, modules, report, sandbox, secrets
 from operations.site import Site
 
 
@@ -18,18 +17,3 @@ def converge(site: Site, *stages: Site) -> None:
             dumps.dump(name=f"{title}Dumps", site=stage)
             activate.activate(name=f"{title}Activate: system, databases, health", site=stage)
     report.report(name="Report", site=(site, *stages)[-1])
-
-
-def take_away(of: Removal) -> None:
-    """Bring the host and the project to what they are without the instance."""
-    removal.confirm(name="Confirmed", of=of)
-    removal.entry(name="Entry in group_data", of=of)
-    removal.files(name="Modules", of=of)
-    if of.nixos:
-        build.build(name="Build", site=of.site)
-        activate.activate(name="Activate: system, health of the others", site=of.site)
-    removal.database(name="Database", of=of)
-    removal.data(name="Data", of=of)
-    removal.secrets(name="Secrets", of=of)
-    removal.slot(name="Slot", of=of)
-    removal.report(name="Report", of=of)
