@@ -1,7 +1,7 @@
 """Dumps: a database is dumped on its host before a service of another version starts there and migrates it.
 
 Migrations do not go back: from the activation on, what is undone by the way back is the system, never what has become of a
-database. See docs/decisions/0010-no-way-back-past-a-migration.md.
+database. See docs/decisions/0007-no-way-back-past-a-migration.md.
 """
 
 from collections.abc import Iterator

@@ -5,145 +5,28 @@ where it must succeed. Three instances: prod and dev with every service (complet
 REST API alone; the other application is a shop.
 """
 
-import json
 import shlex
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from itertools import product
-from pathlib import Path
 from urllib.parse import urlsplit
 
-import jwt
 import pytest
 
 from desired.numbers import internal, public_port
-from desired.tokens import kid
-from tests.api import Api
-from tests.attack_sql import SERVER, Sql, Victim, copying
-from tests.attacks import PROBE, Actor, Login, Result, Tally, crossed, probe, sessions
-from tests.complete import INSTANCES, complete
+from tests.attack_http import Request, asked, forged, keyed, until_served
+from tests.attack_sql import SERVER, Sql, copying
+from tests.attacks import Actor, Login, Result, crossed, probe, sessions
+from tests.complete import INSTANCES
 from tests.host import Machine
-from tests.lab import Lab
 from tests.test_databases import poison
-
-SERVICES = {
-    "prod": ("gateway", "rest", "auth", "storage", "realtime", "meta", "studio", "imgproxy"),
-    "dev": ("gateway", "rest", "auth", "storage", "realtime", "meta", "studio", "imgproxy"),
-    "stage": ("gateway", "rest"),
-}
-#: Where programs listen in the namespaces (__ports.nix), the gateway's own listener among them.
-INSIDE = (9999, 5000, 4000, 8080, 3000, 5001, 5432, 5433, 20000)
-NAMESPACED = ("gateway", "storage", "realtime", "meta", "studio", "imgproxy")
-#: The user behind each kind of login, and those of services that have none.
-PEERS = {"rest": "_authenticator", "auth": "_auth", "storage": "_storage", "realtime": "_realtime", "meta": ""}
-SHARED = ("anon", "authenticated", "service_role", "supabase_realtime_admin", "supabase_storage_admin")
-SHARED_OWNERS = ("supabase_auth_admin", "supabase_login", "dashboard_user")
-#: The host's own configuration lets the superuser replicate, and one role of a scratch database in without a password: where
-#: attempts of these kinds succeed.
-OPEN = """services.postgresql.authentication = lib.mkOrder 400 ''
-  local replication postgres peer
-  host scratch open 127.0.0.1/32 trust
-'';"""
-
-#: A table that says whose it is, and sessions that stay: the shop's, a reader of changes in each full instance.
-PREPARE = """
-runuser -u postgres -- psql -Xqd postgres -c 'CREATE DATABASE scratch' -c 'CREATE ROLE open LOGIN'
-install -d -o postgres -g postgres -m 0700 /var/lib/postgresql/intruder
-systemd-run -q --unit=shop-session -p User=shop psql -Xqd shop -c 'SELECT pg_sleep(9999)'
-for name in prod dev; do
-  login="-U supabase_${name}_realtime -d supabase_$name"
-  for slot in busy idle; do
-    runuser -u supabase-$name-realtime -- pg_recvlogical $login --create-slot -S ${name}_$slot -P test_decoding
-  done
-  systemd-run -q --unit=reader-$name -p User=supabase-$name-realtime pg_recvlogical $login --start -S ${name}_busy -f /dev/null
-done
-for unit in prod dev shop; do systemd-run -q --unit=target-$unit sleep 9999; done
-"""
-
-
-def unit(name: str, service: str) -> str:
-    """Unit and user."""
-    return f"supabase-{name}" if service == "gateway" else f"supabase-{name}-{service}"
-
-
-@dataclass
-class World:
-    lab: Lab
-    apis: dict[str, Api]
-    slots: dict[str, int]
-    groups: dict[str, tuple[str, ...]]
-    tally: Tally = field(default_factory=Tally)
-    started: float = field(default_factory=time.monotonic)
-
-    @property
-    def machine(self) -> Machine:
-        return self.lab.machine
-
-    def root(self, statement: str, database: str = "postgres") -> str:
-        """What the superuser is answered."""
-        return self.machine.run(
-            f"runuser -u postgres -- psql -XqtA -v ON_ERROR_STOP=1 -d {database} -f -", stdin=statement
-        ).stdout.strip()
-
-    def others(self, name: str) -> list[str]:
-        return [other for other in (*INSTANCES, "shop") if other != name]
-
-    def victim(self, name: str) -> Victim:
-        if name == "shop":
-            return Victim("shop", "shop", ("shop",), "shop")
-        logins = tuple(f"supabase_{name}{suffix}" for suffix in ("", "_authenticator", "_auth", "_storage", "_realtime"))
-        if name == "stage":
-            return Victim(name, "supabase_theatre", (*logins, "stager"), f"{logins[1]}")
-        return Victim(name, f"supabase_{name}", logins, logins[1], f"{name}_busy")
-
-    def user(self, name: str, service: str, inside: bool = False) -> Actor:
-        """A service's user with its unit's groups; `inside`: in the network of its instance."""
-        who = unit(name, service)
-        return Actor(who, self.groups.get(who, ()), f"supabase-{name}" if inside else "")
-
-    def users(self, *, namespaces: bool = False) -> Iterator[tuple[str, Actor]]:
-        """Everybody who is no administrator, with the instance they belong to."""
-        for name, services in SERVICES.items():
-            for service in services:
-                yield name, self.user(name, service)
-                if namespaces and service in NAMESPACED:
-                    yield name, self.user(name, service, inside=True)
-        yield "shop", Actor("shop")
-        yield "", Actor("guest")
-
-    def tried(self, mark: str, lines: Mapping[str, Sequence[str]], *, namespaces: bool = False) -> list[Result]:
-        """What everybody tries against everybody else. `lines`: whose they are."""
-        tries = {
-            actor: [line for other, wanted in lines.items() if other != name for line in wanted]
-            for name, actor in self.users(namespaces=namespaces)
-        }
-        return probe(self.machine, tries, mark)
-
-    def as_root(self, lines: Iterable[str], mark: str = "", namespace: str = "") -> list[Result]:
-        return probe(self.machine, {Actor("root", namespace=namespace): list(lines)}, mark)
+from tests.walls import INSIDE, PEERS, SERVICES, SHARED, SHARED_OWNERS, World, besieged, unit
 
 
 @pytest.fixture(scope="module")
 def world(shared_machine: Machine, tmp_path_factory: pytest.TempPathFactory) -> World:
-    start = time.monotonic()
-    lab = complete(shared_machine, tmp_path_factory.mktemp("isolation"), OPEN)
-    run = lab.project.converge()
-    assert run.status == 0, run.output
-    shared_machine.put(PROBE, (Path(__file__).parent / "probe.pl").read_text(), "0755")
-    shared_machine.run(PREPARE)
-    apis = {name: Api(lab.project, shared_machine, name) for name in INSTANCES}
-    for name, api in apis.items():
-        api.psql(f"CREATE TABLE public.notes (body text); INSERT INTO public.notes VALUES ('of {name}');")
-    slots = json.loads(lab.project.files()["slots.json"])[shared_machine.ip]
-    shown = shared_machine.run(
-        "for u in $(systemctl list-units --plain --no-legend 'supabase-*.service' | cut -d' ' -f1); do "
-        "echo $u $(systemctl show -P SupplementaryGroups $u); done"
-    ).stdout
-    groups = {name.removesuffix(".service"): tuple(rest) for name, *rest in map(str.split, shown.splitlines())}
-    assert groups["supabase-prod"] == ("supabase-prod-rest",)
-    assert groups["supabase-dev-imgproxy"] == ("supabase-dev-storage",)
-    return World(lab, apis, slots, groups, started=start)
+    return besieged(shared_machine, tmp_path_factory.mktemp("isolation"))
 
 
 def test_logins_without_a_password(world: World) -> None:
@@ -179,7 +62,7 @@ def test_passwords(world: World) -> None:
     """Every password that there is, for every role in its database, and for its own role in every database."""
     passwords = {"shop": "shop-password"}
     for name, kind, login in [("prod", "db", ""), ("dev", "db", ""), ("dev", "authdb", "_auth"), ("stage", "db", "")]:
-        passwords[f"supabase_{name}{login}"] = str(urlsplit(world.apis[name].secret(kind)).password)
+        passwords[f"supabase_{name}{login}"] = str(urlsplit(world.secret(name, kind)).password)
     victims = [world.victim(name) for name in (*INSTANCES, "shop")]
     home = {role: victim.database for victim in victims for role in victim.roles}
     owners = {**{role: role for role in passwords}, "stager": "supabase_stage"}
@@ -218,7 +101,7 @@ def test_sql(world: World) -> None:
                 roles = SHARED[:3] if service == "rest" else (*SHARED, f"supabase_{name}_storage") if service == "meta" else ()
                 found += [Login(role, command), *(Login(role, command, as_) for as_ in roles)]
         if name == "stage":
-            password = urlsplit(world.apis[name].secret("db")).password
+            password = urlsplit(world.secret(name, "db")).password
             found += [
                 Login(role, f"PGPASSWORD={password} {psql} -h localhost -U {role} -d {victim.database}")
                 for role in ("supabase_stage", "stager")
@@ -340,7 +223,7 @@ def test_systemd(world: World) -> None:
         where = {"shop": "shop-session.service", "host": "postgresql.service sshd.service"}.get(name)
         where = where or world.machine.run(f"systemctl list-units --plain --no-legend 'supabase-{name}*' | cut -d' ' -f1").stdout
         units[name] = where.split()
-    lines = {name: crossed("command", ("stop",), those[:6]) for name, those in units.items()}
+    lines = {name: crossed("command", ("stop",), those[:4]) for name, those in units.items()}
     for name, those in units.items():
         lines[name] += crossed("command", ("restart", "kill", "set-property", "start"), those[:1])
         lines[name] += crossed("journal", [one for one in those if one.endswith("service")][:2])
@@ -354,117 +237,15 @@ def test_systemd(world: World) -> None:
     world.tally.add(attempts, controls)
 
 
-#: Paths that the gateway itself guards, and whether only the service key opens them. What auth, storage and realtime check
-#: themselves cannot be seen at a stand-in.
-GUARDED = {
-    "/rest/v1/notes?select=body": False,
-    "/graphql/v1": False,
-    "/auth/v1/health": False,
-    "/auth/v1/admin/users": False,
-    "/realtime/v1/websocket": False,
-    "/realtime/v1/api/broadcast": False,
-    "/rest/v1/": True,
-    "/realtime/v1/health": True,
-    "/pg/tables": True,
-    "/pg/query": True,
-}
-DEMO = "your-super-secret-jwt-token-with-at-least-32-characters-long"
-
-
-@dataclass(frozen=True)
-class Request:
-    kind: str
-    actor: str
-    target: str
-    headers: tuple[str, ...] = ()
-    login: str = ""
-    socket: str = ""
-
-
-def asked(world: World, requests: Sequence[Request]) -> list[Result]:
-    """One curl on the host; an answer of the kind 2xx is a success. Keys go to it on stdin."""
-    text = []
-    for number, one in enumerate(requests):
-        lines = [f'url = "{one.target}"', 'output = "/dev/null"', "max-time = 10", f'write-out = "{number} %{{http_code}}\\n"']
-        lines += [f'header = "{header}"' for header in one.headers]
-        lines += [f'user = "{one.login}"'] if one.login else []
-        lines += [f'unix-socket = "{one.socket}"'] if one.socket else []
-        text.append("\n".join(lines))
-    said = world.machine.run("curl --silent --config -", stdin="\nnext\n".join(text) + "\n", check=False, timeout=120).stdout
-    codes = dict(line.split() for line in said.splitlines())
-    assert len(codes) == len(requests)
-    where = {one: one.target.partition("?")[0] for one in requests}
-    return [Result(one.kind, one.actor, where[one], codes[str(n)].startswith("2")) for n, one in enumerate(requests)]
-
-
-def _keyed(world: World, whose: str, name: str) -> Iterator[Request]:
-    """`whose` keys and password at `name`'s gateway."""
-    base, api = f"http://127.0.0.1:{public_port(world.slots[name])}", world.apis[whose]
-    for kind, (path, service) in product(("anon", "service"), GUARDED.items()):
-        if service and kind == "anon" and whose == name:
-            continue
-        if len(SERVICES[name]) == 2 and not path.startswith("/rest"):
-            continue
-        if whose == name and path in ("/graphql/v1", "/pg/query"):
-            continue
-        key, and_ = api.secret(kind), "&" if "?" in path else "?"
-        who = f"{kind} key of {whose}"
-        yield Request("http: key in a header", who, base + path, (f"apikey: {key}",))
-        yield Request("http: key in the query", who, f"{base}{path}{and_}apikey={key}")
-        yield Request("http: key and token", who, base + path, (f"apikey: {key}", f"Authorization: Bearer {key}"))
-    if "studio" in SERVICES[name] and "studio" in SERVICES[whose]:
-        login = f"supabase:{api.secret('dashboard')}"
-        for path in ("/api/platform/profile", "/project/default", "/"):
-            yield Request("http: Studio's password", f"password of {whose}", base + path, login=login)
-
-
-def _forged(world: World, whose: str, name: str) -> Iterator[Request]:
-    """Tokens that `whose` secret signs, at `name`'s gateway with the anon key of `name`, and at its REST API's own socket."""
-    base, api = f"http://127.0.0.1:{public_port(world.slots[name])}", world.apis[name]
-    anon, later, right = api.secret("anon"), int(time.time()) + 600, api.secret("jwt")
-    roles = ("service_role", "authenticated", "anon", f"supabase_{name}", "postgres")
-    secrets = {f"secret of {whose}": world.apis[whose].secret("jwt")}
-    tokens: list[tuple[str, str]] = []
-    if whose == name:
-        tokens = [("the right secret", jwt.encode({"role": role, "exp": later}, right)) for role in roles[:3]]
-        tokens += [("the right secret", jwt.encode({"role": roles[0], "exp": later}, right, headers={"kid": kid(right)}))]
-    else:
-        secrets |= {"the anon key": anon, "Supabase's example": DEMO}
-        for (who, secret), role in product(secrets.items(), roles):
-            kids = (None, kid(secret), kid(right))
-            for named, algorithm in product(kids, ("HS256", "HS512")):
-                claims = {"role": role, "iss": "supabase", "exp": later}
-                tokens.append((who, jwt.encode(claims, secret, algorithm=algorithm, headers={"kid": named} if named else None)))
-        tokens += [("no signature", jwt.encode({"role": role, "exp": later}, "", algorithm="none")) for role in roles]
-        tokens += [(f"service key of {whose}", world.apis[whose].secret("service"))]
-        tokens += [("the right secret, too late", jwt.encode({"role": role, "exp": 1}, right)) for role in roles]
-    for who, token in tokens:
-        header = f"Authorization: Bearer {token}"
-        yield Request("http: token at the gateway", who, f"{base}/rest/v1/notes?select=body", (f"apikey: {anon}", header))
-        socket = f"/run/supabase/{name}/rest/rest.sock"
-        yield Request("http: token at the REST API", who, "http://rest/notes?select=body", (header,), socket=socket)
-
-
+@pytest.mark.filterwarnings("ignore:The HMAC key")
 def test_keys_and_tokens(world: World) -> None:
     for name in INSTANCES:
         world.root("GRANT SELECT ON public.notes TO anon, authenticated, service_role", world.victim(name).database)
-    _until_served(world)
+    until_served(world)
     pairs = [(whose, name) for whose, name in product(INSTANCES, INSTANCES) if whose != name]
-    attempts = [one for whose, name in pairs for one in (*_keyed(world, whose, name), *_forged(world, whose, name))]
-    controls = [one for name in INSTANCES for one in (*_keyed(world, name, name), *_forged(world, name, name))]
+    attempts = [one for whose, name in pairs for one in (*keyed(world, whose, name), *forged(world, whose, name))]
+    controls = [one for name in INSTANCES for one in (*keyed(world, name, name), *forged(world, name, name))]
     world.tally.add(asked(world, attempts), asked(world, controls))
-
-
-def _until_served(world: World) -> None:
-    """PostgREST reads its schema again shortly after it is told to."""
-    requests = []
-    for name, api in world.apis.items():
-        url = f"http://127.0.0.1:{public_port(world.slots[name])}/rest/v1/notes"
-        requests.append(Request("", "", url, (f"apikey: {api.secret('service')}",)))
-    end = time.monotonic() + 30
-    while not all(result.won for result in asked(world, requests)):
-        assert time.monotonic() < end
-        time.sleep(0.2)
 
 
 def test_notifications_stay_in_their_database(world: World) -> None:
@@ -498,9 +279,9 @@ def test_what_a_shared_role_may_do_to_itself_reaches_nobody(world: World) -> Non
     for role in roles:
         world.apis["prod"].psql(SELF.format(role=role))
     world.machine.run("systemctl restart supabase-dev-rest.service")
-    _until_served(world)
+    until_served(world)
     base = f"http://127.0.0.1:{public_port(world.slots['dev'])}/rest/v1/notes"
-    keys = {kind: world.apis["dev"].secret(kind) for kind in ("anon", "service")}
+    keys = {kind: world.secret("dev", kind) for kind in ("anon", "service")}
     reads = [Request("", kind, base, (f"apikey: {key}",)) for kind, key in keys.items()]
     writes = [Request("", "service", base, (f"apikey: {keys['service']}", "Content-Type: application/json"))]
     assert all(result.won for result in asked(world, reads * 5 + writes))
@@ -519,7 +300,7 @@ def test_what_a_shared_role_may_do_to_itself_reaches_nobody(world: World) -> Non
         "rm -r /run/systemd/system/supabase-dev-rest.service.d; systemctl daemon-reload; "
         "systemctl restart supabase-dev-rest.service"
     )
-    _until_served(world)
+    until_served(world)
     run = world.lab.project.converge()
     assert run.status == 0, run.output
     assert {f"host: update role {role} (RESET ALL, no password)" for role in roles} <= set(run.changes)
@@ -531,7 +312,7 @@ def test_what_a_shared_role_may_do_to_itself_reaches_nobody(world: World) -> Non
 def test_a_flood_of_connections_ends_at_its_own_limit(world: World) -> None:
     """As its owner, its authenticator and its realtime, up to their limits, while another one answers as before."""
     dev = f"http://127.0.0.1:{public_port(world.slots['dev'])}/rest/v1/notes"
-    key = world.apis["dev"].secret("service")
+    key = world.secret("dev", "service")
     before = _paced(world, dev, key)
     flood = " ".join(
         f"for i in $(seq 30); do runuser -u {user} -- psql -Xqw -U {login} -d supabase_prod -c 'SELECT pg_sleep(60)' 2>&1 & done;"

@@ -34,7 +34,8 @@ REMOVE = f"""
 rm {TREE}/instances/dev.json {TREE}/secrets/supabase-dev-*.age
 nixos-rebuild switch > /dev/null 2>&1
 rm -r /var/lib/supabase/dev
-runuser -u postgres -- psql -Xqv ON_ERROR_STOP=1 -c 'DROP DATABASE supabase_dev' -c 'DROP ROLE supabase_dev, supabase_dev_auth,
+runuser -u postgres -- psql -Xqv ON_ERROR_STOP=1 -c 'DROP DATABASE supabase_dev' \\
+    -c 'DROP OWNED BY supabase_dev_realtime' -c 'DROP ROLE supabase_dev, supabase_dev_auth,
     supabase_dev_authenticator, supabase_dev_realtime, supabase_dev_storage'
 """
 
@@ -86,10 +87,10 @@ def _remove(lab: Lab) -> None:
 
 def _processes(machine: Machine) -> dict[str, str]:
     """Each unit of prod, PostgreSQL and the shop, to which start of which process it is."""
+    units = "$(systemctl list-units --plain --no-legend 'supabase-prod*' | cut -d' ' -f1)"
     shown = machine.run(
-        "units=$(systemctl list-units --plain --no-legend 'supabase-prod*' | cut -d' ' -f1)\n"
-        "for u in postgresql.service shop-session.service $units; do\n"
-        "echo $u $(systemctl show -P ActiveState -P InvocationID -P MainPID -P NRestarts $u); done"
+        f"for u in postgresql.service shop-session.service {units}"
+        "; do echo $u $(systemctl show -P ActiveState -P InvocationID -P MainPID -P NRestarts $u); done"
     ).stdout
     return dict(line.split(" ", 1) for line in shown.splitlines())
 
@@ -151,17 +152,16 @@ def test_a_neighbour_comes_changes_and_goes(lab: Lab) -> None:
         kept = {name: session.ask("SELECT pg_backend_pid() FROM kept;") for name, session in sessions.items()}
         for session in sessions.values():
             session.send("COMMIT;")
-    failed = sum(report["wrong"].values())
+    failed, rate = sum(report["wrong"].values()), report["good"] / report["seconds"]
     print(
-        f"\n{report['good']} requests in {report['seconds']:.0f} s ({report['good'] / report['seconds']:.0f}/s), "
-        f"{failed} failed, "
+        f"\n{report['good']} requests in {report['seconds']:.0f} s ({rate:.0f}/s), {failed} failed, "
         f"{report['opened']} connections, slowest {report['slowest']:.0f} ms; {len(kept)} database connections, "
         f"{len([name for name in kept if kept[name] != pids[name]])} dropped; {len(before)} units, "
         f"{len([name for name in before if before[name] != after.get(name)])} restarted"
     )
     print(", ".join(f"{name} {seconds:.1f} s" for name, seconds in times.items()))
     assert report["wrong"] == {}
-    assert report["good"] / report["seconds"] >= 50
+    assert rate >= 50
     assert kept == pids
     assert after == before
     assert len(before) > 10
