@@ -55,6 +55,14 @@ def refuse(site: Site) -> None:
         databases.plan(site)
 
 
+def claim(site: Site) -> Commands:
+    """Take the host before this run changes anything anywhere, and stop before that where a later step would have to."""
+    if not state.is_executing:
+        refuse(site)
+    yield from host_lock.hold_first(site)
+    refuse(site)
+
+
 def wanted(site: Site, found: TreeOnHost) -> Tree:
     """What this run may write, after everything that forbids it to write at all."""
     check_slots(site.host, found.tree)

@@ -11,6 +11,7 @@ from desired.errors import Invalid, Mistake, Stop
 from desired.orphans import check_orphans
 from desired.renewal import interruptions
 from facts.module_tree import ModuleTree
+from operations import modules
 from operations.announce import announce, note
 from operations.site import Site
 from operations.stops import Commands, fail, stops_host
@@ -32,6 +33,7 @@ def ensure(site: Site) -> Commands:
         host.noop("secrets are as wanted")
         return
     announce(host, changes)
+    yield from modules.claim(site)
     yield FunctionCommand(_apply, (site,), {})
 
 
