@@ -162,7 +162,7 @@ def _made(before: Seen, after: Seen) -> Iterator[str]:
             yield f"{_owner(name, names)}: {verb} schemas of database {name}"
     for name in sorted({*before.units, *after.units}):
         old_unit, unit = before.units.get(name, Unit("inactive", "")), after.units.get(name, Unit("inactive", ""))
-        if name.endswith(".service") and not name.startswith("postgresql-setup") and (verb := _unit_verb(old_unit, unit)):
+        if name.endswith((".service", ".socket")) and not name.startswith("postgresql-setup") and (verb := _unit_verb(old_unit, unit)):
             yield f"{_owner(name, names)}: {verb} {name}"
     for name, count in after.reloads.items():
         if count > before.reloads.get(name, 0) and not _PASSING.match(name):
