@@ -154,7 +154,10 @@ def test_agenix_finds_no_rule_outside_the_directory(lab: Lab, tmp_path: Path) ->
 
 def test_a_port_that_is_taken(lab: Lab) -> None:
     """The run returns the host, and the command of the docs shows who it is."""
-    lab.machine.console("systemd-run -q --unit=stranger systemd-socket-activate -l 127.0.0.1:9001 cat")
+    listen = "IO::Socket::INET->new(LocalAddr => '127.0.0.1:9001', Listen => 5) or die; sleep 900"
+    perl = f"perl -MIO::Socket::INET -e \"\\$0 = 'stranger'; \\$s = {listen}\""
+    lab.machine.console(f"setsid {perl} < /dev/null > /dev/null 2>&1 &")
+    lab.machine.console("until ss -ltn 'sport = :9001' | grep -q 9001; do sleep 0.1; done", timeout=10)
     kept = lab.project.data["instances"]["dev"]
     before = lab.standing()
     try:
@@ -163,11 +166,11 @@ def test_a_port_that_is_taken(lab: Lab) -> None:
         done = lab.project.converge()
         assert done.status != 0
         assert "supabase-dev-9001.socket" in done.output
-        assert "systemd-socket" in lab.machine.run("ss -ltnp 'sport = :9001'").stdout
+        assert "127.0.0.1:9001" in lab.machine.run("ss -ltnp 'sport = :9001'").stdout
     finally:
         lab.project.data["instances"]["dev"] = kept
         lab.project.write()
-        lab.machine.console("systemctl stop stranger")
+        lab.machine.console("pkill stranger")
     assert lab.standing() == before
     assert lab.project.converge().status == 0
     assert status(lab.project).document["state"] == "healthy"

@@ -1,5 +1,6 @@
 """`just supabase-keys`: what it prints is what an application needs, and every refusal says the next step."""
 
+import json
 import os
 import subprocess
 import sys
@@ -40,8 +41,6 @@ def read_by_a_shell(text: str, directory: Path) -> dict[str, str]:
     (directory / ".env").write_text(text)
     show = f"set -a; . ./.env; exec env -u PATH {sys.executable} -c 'import json, os; print(json.dumps(dict(os.environ)))'"
     done = subprocess.run(["sh", "-c", show], cwd=directory, capture_output=True, text=True, check=True, env={"PATH": os.defpath})
-    import json
-
     return {name: value for name, value in json.loads(done.stdout).items() if name in NAMES}
 
 
