@@ -7,6 +7,7 @@
     secrets      missing ones are made and encrypted here
     modules      the module tree is brought to the host
     build        the host builds its next system; every secret opens on it
+    dumps        databases that a service of another version will migrate are dumped
     activate     the way back is armed, the system switched, databases brought forward, health seen
     report       what changed, instance by instance
 """

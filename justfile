@@ -34,6 +34,27 @@ supabase-delete INSTANCE KEEP="":
     read -r name || name=
     {{pyinfra}} -y "$@" --data "confirm=$name"
 
+# Give INSTANCE new secrets without a failed request: old API keys stay accepted for 24 hours (--data window=HOURS), or until
+# --retire-now. Run it again after an interruption.
+supabase-rotate-secrets INSTANCE *ARGS:
+    {{pyinfra}} inventory.py tasks/rotate_secrets.py --data instance={{quote(INSTANCE)}} \
+        {{replace(ARGS, "--retire-now", "--data retire_now=true")}}
+    {{python}} -m reports.live --data instance={{quote(INSTANCE)}}
+
+# Give SECRET of INSTANCE, and all that is made from it, a new value at once. --stdin reads your own value from standard input.
+supabase-update-secret INSTANCE SECRET *ARGS:
+    {{pyinfra}} inventory.py tasks/update_secret.py --data instance={{quote(INSTANCE)}} --data secret={{quote(SECRET)}} \
+        {{replace(ARGS, "--stdin", "-y --data stdin=true")}}
+    {{python}} -m reports.live --data instance={{quote(INSTANCE)}}
+
+# How every host and instance stands, or one INSTANCE; --json for machines (docs/status.md). Fails unless all is healthy.
+supabase-status *ARGS:
+    {{python}} -m reports.status {{ARGS}}
+
+# Print address and anon key of an instance as lines for .env; with --service the service key too.
+supabase-keys *ARGS:
+    {{python}} -m reports.keys {{ARGS}}
+
 # Take over secrets of INSTANCE that were edited or rekeyed with the agenix CLI.
 supabase-adopt INSTANCE:
     {{pyinfra}} -y inventory.py tasks/adopt.py --data instance={{quote(INSTANCE)}}
@@ -60,6 +81,10 @@ test *ARGS:
 lint:
     {{python}} -m ruff check .
     {{python}} -m mypy
+
+# Write docs/options.md from the Nix module (needs Nix).
+docs:
+    {{python}} -m tests.nix.options
 
 # Lock the dependencies by hash, without index addresses (uv and pip both install them).
 lock:

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
-Verb = Literal["create", "update", "re-encrypt", "remove", "rebuild", "start", "stop", "restart", "reload", "confirm"]
+Verb = Literal["create", "update", "re-encrypt", "remove", "rebuild", "pull", "start", "stop", "restart", "reload", "confirm"]
 
 
 @dataclass(frozen=True, order=True)

@@ -13,18 +13,19 @@ from desired.errors import HostStop
 from desired.inside import Server
 from desired.names import service_login
 from desired.record import Record
+from desired.upgrades import Upgrade, upgrades
 
 #: The shared role that realtime's migrations grant on.
 REALTIME_ADMIN = "supabase_realtime_admin"
 
-Part = Literal["shared", "roles", "database", "schema", "migrations", "bucket"]
+Part = Literal["shared", "roles", "database", "schema", "migrations", "bucket", "version"]
 
 
 @dataclass(frozen=True)
 class SqlChange:
     """One announced change, and the part of the SQL stream that makes it; `verifier`: the login whose verifier it needs.
 
-    `migrations` and `bucket` are made by services, once they run: the stream prepares them."""
+    `migrations`, `bucket` and `version` are made by services, once they run: the stream prepares them."""
 
     change: Change
     part: Part
@@ -43,6 +44,7 @@ def difference(wanted: WantedCluster, observed: Observation, only: str | None = 
     if isinstance(observed, Unreachable):
         raise HostStop(f"PostgreSQL is there but cannot be read: {observed.reason}")
     reasons = list(refusals(wanted, instances, observed)) if isinstance(observed, Observed) else []
+    reasons += [_not_back(upgrade) for item in instances for upgrade in upgraded(item, observed) if upgrade.back]
     if reasons:
         raise HostStop("the PostgreSQL of this host cannot be used:\n" + "\n".join(f"  {reason}" for reason in reasons))
     changes = list(_shared(wanted.shared, observed, repair=only is None))
@@ -85,6 +87,8 @@ def _role_drift(role: Role, actual: ObservedRole, item: WantedInstance | None = 
         drift.append(f"CONNECTION LIMIT {role.limit}")
     if actual.expires:
         drift.append("VALID UNTIL infinity")
+    if actual.settings and item is None:
+        drift.append("RESET ALL")
     if role.verifier is None and actual.password is not None:
         drift.append("no password")
     elif role.verifier is not None:
@@ -123,15 +127,40 @@ def _database(item: WantedInstance, observed: Observation) -> Iterator[SqlChange
 
 
 def _made_by_services(item: WantedInstance, observed: Observation) -> Iterator[SqlChange]:
+    made = tuple(_by_services(item, observed))
+    yield from made
+    have = known(item, observed)
+    if not made and item.record.over(have) != have:
+        what = f"versions of services in database {item.database}"
+        yield SqlChange(Change(item.name, "update", what, "written down"), "version")
+
+
+def _by_services(item: WantedInstance, observed: Observation) -> Iterator[SqlChange]:
     if _unmigrated(item, observed):
         until = f"{item.record.realtime}; until they are through its login may grant {REALTIME_ADMIN}"
         yield SqlChange(Change(item.name, "update", "migrations of realtime", until), "migrations")
     if item.record.bucket not in (None, known(item, observed).bucket):
         yield SqlChange(Change(item.name, "create", f"bucket {item.record.bucket}"), "bucket")
+    for upgrade in upgraded(item, observed):
+        yield SqlChange(upgrade.change, "version")
 
 
 def _unmigrated(item: WantedInstance, observed: Observation) -> bool:
-    return item.record.realtime not in (None, known(item, observed).realtime)
+    """Whether realtime needs help with its migrations: one that is superuser needs nobody's."""
+    superuser = any(role.superuser for role in item.roles)
+    return not superuser and item.record.realtime not in (None, known(item, observed).realtime)
+
+
+def upgraded(item: WantedInstance, observed: Observation) -> tuple[Upgrade, ...]:
+    """The services that another version of is to start."""
+    return tuple(upgrades(item.name, item.database, item.record, known(item, observed)))
+
+
+def _not_back(upgrade: Upgrade) -> str:
+    return (
+        f"instance {upgrade.instance}: {upgrade.service} {upgrade.have} has migrated {upgrade.database}, and {upgrade.want} of"
+        f" images.json does not run on it: write {upgrade.have} there again, or restore a dump of before (docs/upgrades.md)"
+    )
 
 
 def known(item: WantedInstance, observed: Observation) -> Record:

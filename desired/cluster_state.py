@@ -32,7 +32,7 @@ class ObservedMembership:
 
 @dataclass(frozen=True)
 class ObservedRole:
-    """`password`: sha256 hex of what pg_authid holds, None for none. `expires`: it has a VALID UNTIL."""
+    """`password`: sha256 hex of what pg_authid holds, None for none. `expires`: it has a VALID UNTIL. `settings`: it has some."""
 
     name: str
     comment: str | None
@@ -45,6 +45,7 @@ class ObservedRole:
     bypassrls: bool
     limit: int
     expires: bool
+    settings: bool
     password: str | None
     member_of: tuple[ObservedMembership, ...]
     parameters: frozenset[str]

@@ -24,7 +24,7 @@ def stream(wanted: WantedCluster, changes: Sequence[SqlChange], *, repair_shared
 
     It holds no secret: where `needs_verifier` names a login, a line from `verifier_line` or `with_verifiers` goes before.
     """
-    touched = {(item.part, item.change.instance) for item in changes} - {("bucket", item.name) for item in wanted.instances}
+    touched = {(item.part, item.change.instance) for item in changes if item.part not in ("bucket", "version")}
     if not touched:
         return ""
     verifiers = needs_verifier(changes)

@@ -25,14 +25,22 @@ def edge_changes(before: ObservedTree, after: ObservedTree, active: Mapping[str,
         yield Change(None, "start", new)
     elif new != old and new == "nginx.service":
         yield Change(None, "restart", new, "from then on it reloads")
-    elif new != old or _vhosts(before) != _vhosts(after):
+    elif new != old or _vhosts(before) != _vhosts(after) or _chosen(before, after):
         yield Change(None, "reload", new, "virtual hosts")
+    elif before.host.get("edge") != after.host.get("edge"):
+        yield Change(None, "reload", new, "virtual hosts, if media.gateway makes them")
     elif before.revision().module != after.revision().module:
         yield Change(None, "reload", new, "if the new module changes them")
 
 
 def _unit(tree: ObservedTree) -> str | None:
     return _UNITS[tree.host.get("edge")]
+
+
+def _chosen(before: ObservedTree, after: ObservedTree) -> bool:
+    """Whether both name their edge, and another one: with none named it is the host that decides."""
+    named = {before.host.get("edge"), after.host.get("edge")}
+    return len(named) == 2 and None not in named
 
 
 def _vhosts(tree: ObservedTree) -> dict[str, Any]:

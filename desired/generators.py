@@ -4,12 +4,12 @@
 import base64
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from desired import names, scram
+from desired import examples, names, scram
 from desired.estate import Host
 from desired.instance import Instance, environment_kind
 from desired.profiles import SERVICES
@@ -176,7 +176,7 @@ def _verifier(url: str) -> Generator:
 _SMTP = "the password of smtp.user at the mail server"
 _S3 = "the key of storage's bucket at storage.s3.endpoint, ID:SECRET"
 
-GENERATORS: Final[Mapping[str, Generator]] = {
+_EVERY: Final[Mapping[str, Generator]] = {
     "jwt": Generator((), 48, _nothing, _signing_secret, _signing_secret_fault, identify=_kid),
     "anon": _token("anon"),
     "service": _token("service_role"),
@@ -198,4 +198,12 @@ GENERATORS: Final[Mapping[str, Generator]] = {
         for service in SERVICES
     },
 }
+
+
+def _nobody_s(generator: Generator) -> Generator:
+    """The same; a value that everybody knows has a fault."""
+    return replace(generator, fault=lambda value, material: examples.fault(value) or generator.fault(value, material))
+
+
+GENERATORS: Final[Mapping[str, Generator]] = {kind: _nobody_s(generator) for kind, generator in _EVERY.items()}
 PARENTS: Final = {kind: generator.parents for kind, generator in GENERATORS.items()}

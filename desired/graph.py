@@ -27,6 +27,8 @@ def ordered(parents: Parents, kinds: Iterable[str]) -> tuple[str, ...]:
 def with_derived(parents: Parents, kinds: Iterable[str]) -> frozenset[str]:
     """`kinds` and everything that is made from them, however far down."""
     result = set(kinds)
+    if not result:
+        return frozenset()
     for kind in ordered(parents, parents):
         if result.intersection(parents[kind]):
             result.add(kind)

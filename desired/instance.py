@@ -13,13 +13,16 @@ from desired.profiles import PROFILES, SERVICES, Name
 
 #: The kinds of secrets whose name a person may choose, and the field that does.
 SECRET_FIELDS = {"jwt": "jwt_secret", "anon": "anon_key", "service": "service_key", "db": "database_url"}
+#: The kinds of which several services verify or compare the value: only these can be accepted in two generations at once.
+OVERLAPPING = ("jwt", "anon", "service")
 
 
 @dataclass(frozen=True)
 class Instance:
     """`services`: which run while the instance does; `environment` and `secret_environment` hold those alone.
 
-    `secrets` maps each secret's kind to its name (the file is `<name>.age`); `memory` is MiB."""
+    `secrets` maps each secret's kind to its name (the file is `<name>.age`); `generations`: the endings of those that a
+    rotation has beside the current one; `memory` is MiB."""
 
     name: str
     host: str
@@ -43,15 +46,30 @@ class Instance:
     environment: Mapping[str, Mapping[str, str]]
     secret_environment: Mapping[str, str]
     secrets: Mapping[str, str]
+    generations: tuple[str, ...] = ()
 
     @property
     def url(self) -> str:
         return f"https://{self.subdomain}.{self.domain}"
 
     @property
+    def all_secrets(self) -> tuple[str, ...]:
+        """The names of all secrets, other generations included."""
+        others = (self.secrets[kind] + ending for ending in self.generations for kind in OVERLAPPING)
+        return (*self.secrets.values(), *others)
+
+    @property
     def verifiers(self) -> dict[str, str]:
         """Each login that has a password of its own, to the secret that holds its SCRAM verifier."""
-        logins = {names.owner(self.name): "dbverifier", names.service_login(self.name, "auth"): "authverifier"}
+        return self._of_logins("dbverifier", "authverifier")
+
+    @property
+    def urls(self) -> dict[str, str]:
+        """The same logins, to the secret that holds their URL with the password."""
+        return self._of_logins("db", "authdb")
+
+    def _of_logins(self, owner: str, auth: str) -> dict[str, str]:
+        logins = {names.owner(self.name): owner, names.service_login(self.name, "auth"): auth}
         return {login: self.secrets[kind] for login, kind in logins.items() if kind in self.secrets}
 
     def as_option(self) -> dict[str, Any]:
@@ -80,7 +98,7 @@ class Instance:
             "anonKey": self.secrets["anon"],
             "serviceKey": self.secrets["service"],
             "databaseUrl": self.secrets["db"],
-            "secrets": sorted(self.secrets.values()),
+            "secrets": sorted(self.all_secrets),
         }
 
 

@@ -6,7 +6,10 @@ INSTANCE = re.compile(r"[a-z][a-z0-9]{0,12}")
 #: `--data` reads the first three as something other than text, `all` is pyinfra's group of everyone, and the owners of
 #: the last two would be roles that belong to the cluster (`supabase_login`, `supabase_admin`).
 RESERVED_INSTANCES = frozenset(
-    {"true", "false", "null", "all", "login", "admin", "build", "confirmed", "epoch", "removed", "returned", "module", "cluster"}
+    {
+        *("true", "false", "null", "all", "login", "admin", "build", "confirmed", "dumps", "epoch", "removed", "returned"),
+        *("module", "cluster"),
+    }
 )
 
 SECRET = re.compile(r"[a-z][a-z0-9-]{0,62}")

@@ -1,7 +1,7 @@
 """What an instance's services have made in its database, written down where only a superuser can: in the database's comment.
 
-`supabase: instance prod realtime v2.134.10 bucket uploads`. Whether it is so stands in rows of the instance's tables, which a
-superuser session does not read; a run writes it down when the services have said so.
+`supabase: instance prod realtime v2.134.10 bucket uploads storage v1.74.0`. Whether it is so stands in rows of the instance's
+tables, which a superuser session does not read; a run writes it down when the services have said so.
 """
 
 from collections.abc import Mapping
@@ -12,10 +12,12 @@ from desired.estate import Host
 
 @dataclass(frozen=True)
 class Record:
-    """`realtime`: the version whose migrations are through; `bucket`: the storage bucket. None: nothing wanted, or known."""
+    """`realtime`, `storage`: the version that has answered, its migrations through; `bucket`: the storage bucket. None:
+    nothing wanted, or known."""
 
     realtime: str | None = None
     bucket: str | None = None
+    storage: str | None = None
 
     def text(self, comment: str) -> str:
         """The comment of a database, of which `comment` says whose it is."""
@@ -33,15 +35,11 @@ def recorded(comment: str | None) -> Record:
     return Record(**{key: known.get(key) for key in asdict(Record())})
 
 
-def records(host: Host, realtime: str) -> Mapping[str, Record]:
-    """What the services of each of the host's instances are to make; `realtime`: the version that runs there.
+def records(host: Host, versions: Mapping[str, str]) -> Mapping[str, Record]:
+    """What the services of each of the host's instances are to make; `versions`: those that run there."""
 
-    A realtime that is superuser needs nobody's help with its migrations.
-    """
-    return {
-        item.name: Record(
-            realtime if item.services["realtime"] and not item.realtime.superuser else None,
-            item.storage.bucket if item.services["storage"] else None,
-        )
-        for item in host.instances
-    }
+    def made(services: Mapping[str, bool], bucket: str) -> Record:
+        realtime, storage = (versions.get(service) if services[service] else None for service in ("realtime", "storage"))
+        return Record(realtime, bucket if services["storage"] else None, storage)
+
+    return {item.name: made(item.services, item.storage.bucket) for item in host.instances}

@@ -4,6 +4,7 @@ Ours stand in `supabase.nix`, one line a secret; the user's `secrets.nix` import
 directory, where the CLI runs (agenix.sh: `rules."FILE".publicKeys`, `rules."FILE".armor`, `attrNames rules`).
 """
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 
 from desired.nix_text import listed, quoted
@@ -36,6 +37,11 @@ def kept(present: str, secrets: Iterable[str]) -> list[str]:
     """The lines that a present `supabase.nix` has for some secrets."""
     starts = tuple(map(_name, secrets))
     return [item for item in present.splitlines() if starts and item.startswith(starts)]
+
+
+def named(present: str) -> list[str]:
+    """The secrets that a present `supabase.nix` has rules for."""
+    return re.findall(r'^  "([^"]+)\.age" = ', present, re.MULTILINE)
 
 
 def _name(secret: str) -> str:

@@ -1,8 +1,8 @@
 """What has to happen to the secrets of some instances: the stored files against the wanted ones. Needs no private key."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
 from desired import age_file
 from desired.changes import Change
@@ -10,13 +10,18 @@ from desired.errors import SecretStop
 from desired.estate import Host
 from desired.generators import GENERATORS, PARENTS, Inputs, inputs_digest
 from desired.graph import ordered, with_derived
-from desired.instance import Instance
+from desired.instance import OVERLAPPING, Instance
+from desired.names import GENERATIONS
 from desired.sidecar import Sidecar, digest, parse
+
+NEXT, PREVIOUS = GENERATIONS
+#: Every kind, parents before children.
+_ORDER: Final = ordered(PARENTS, PARENTS)
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """One secret of one instance; `parents`: kind to secret name."""
+    """One secret of one instance; `parents`: kind to secret name, of the same generation (an ending, "" for the current one)."""
 
     instance: str
     kind: str
@@ -24,6 +29,12 @@ class Wanted:
     recipients: tuple[str, ...]
     inputs: Inputs
     parents: Mapping[str, str]
+    generation: str = ""
+
+    @property
+    def made(self) -> bool:
+        """Whether a run can make a value."""
+        return GENERATORS[self.kind].make is not None and self.generation != PREVIOUS
 
 
 @dataclass(frozen=True)
@@ -57,15 +68,17 @@ class Outcome:
 
 
 def wanted(host: Host, instances: Sequence[Instance]) -> tuple[Wanted, ...]:
-    """Every secret of the instances, each instance's together, parents before children."""
+    """Every secret of the instances, each instance's and generation's together, parents before children."""
     recipients = host.recipients
     result = []
     for instance in instances:
-        for kind in ordered(PARENTS, instance.secrets):
-            generator = GENERATORS[kind]
-            parents = {parent: instance.secrets[parent] for parent in generator.parents}
-            inputs = generator.inputs(instance, host)
-            result.append(Wanted(instance.name, kind, instance.secrets[kind], recipients, inputs, parents))
+        for generation in ("", *instance.generations):
+            kinds = OVERLAPPING if generation else instance.secrets
+            for kind in (kind for kind in _ORDER if kind in kinds):
+                generator = GENERATORS[kind]
+                parents = {parent: instance.secrets[parent] + generation for parent in generator.parents}
+                inputs, secret = generator.inputs(instance, host), instance.secrets[kind] + generation
+                result.append(Wanted(instance.name, kind, secret, recipients, inputs, parents, generation))
     return tuple(result)
 
 
@@ -75,8 +88,10 @@ def plan(
     directory: str,
     renew: frozenset[str] = frozenset(),
     origin: Callable[[str], str | None] = lambda ciphertext_digest: None,
+    given: Collection[str] = (),
 ) -> Outcome:
-    """The actions that make the stored secrets the wanted ones; `renew` names kinds that get a new value whatever is stored.
+    """The actions that make the stored secrets the wanted ones; `renew` names kinds whose current generation gets a new value
+    whatever is stored, `given` those of them that a person has given one for.
 
     `directory` stands before file names in messages; `origin` says which other secret a ciphertext digest belongs to.
     Raises SecretStop with everything that is not as our own runs leave it: nothing is regenerated silently.
@@ -85,22 +100,21 @@ def plan(
     problems: list[str] = []
     actions: list[Action] = []
     sidecars: dict[str, Sidecar] = {}
-    for group in _by_instance(items):
+    for group in _groups(items):
         kept: dict[str, Sidecar] = {}
         missing: set[str] = set()
         found: list[str] = []
         for item in group:
             files = stored[item.secret]
-            made = GENERATORS[item.kind].make is not None
-            if item.kind in fresh:
-                if not made:
+            if item.kind in fresh and not item.generation:
+                if not item.made and item.kind not in given:
                     found.append(f"{directory}/{item.secret}.age cannot be made anew: {asked(item, directory)}")
                 continue
             if files.ciphertext is None and files.sidecar is None:
-                if made:
+                if item.made:
                     missing.add(item.kind)
                 else:
-                    found.append(f"{directory}/{item.secret}.age is missing: {asked(item, directory)}")
+                    found.append(f"{directory}/{item.secret}.age is missing: {anew(item, directory)}")
                 continue
             result = judged(item, files, directory, origin)
             if isinstance(result, str):
@@ -118,25 +132,29 @@ def plan(
     return Outcome(tuple(actions), sidecars)
 
 
-def _by_instance(items: Sequence[Wanted]) -> Iterator[list[Wanted]]:
-    groups: dict[str, list[Wanted]] = {}
+def _groups(items: Sequence[Wanted]) -> Iterator[list[Wanted]]:
+    """Each instance's and generation's: nothing is made from another group's."""
+    groups: dict[tuple[str, str], list[Wanted]] = {}
     for item in items:
-        groups.setdefault(item.instance, []).append(item)
+        groups.setdefault((item.instance, item.generation), []).append(item)
     yield from groups.values()
 
 
 def asked(item: Wanted, directory: str) -> str:
     """What a person must give, and how."""
-    age, adopt = f"{directory}/{item.secret}.age", f"`just supabase-adopt {item.instance}`"
+    adopt = f"`just supabase-adopt {item.instance}`"
     return (
-        f"it is yours to give: {GENERATORS[item.kind].what}. Put it there with `age -a -R ~/.ssh/id_ed25519.pub -o {age}`, or "
-        f"with agenix: {adopt} writes the rule, then `agenix -e {item.secret}.age` in {directory}/. In the end {adopt} takes it "
-        "over"
+        f"it is yours to give: {GENERATORS[item.kind].what}. `just supabase-update-secret {item.instance} {item.kind} --stdin` "
+        f"takes it from standard input; or with agenix: {adopt} writes the rule, then `agenix -e {item.secret}.age` in "
+        f"{directory}/, and {adopt} takes it over"
     )
 
 
 def anew(item: Wanted, directory: str) -> str:
     """The way out when a value is lost or no good."""
+    if item.generation:
+        end = f"`just supabase-rotate-secrets {item.instance} --retire-now` ends the rotation"
+        return f"restore it from git, or {end if item.generation == PREVIOUS else 'remove what is left of its -next files'}"
     if GENERATORS[item.kind].make is None:
         return asked(item, directory)
     return f"`just supabase-update-secret {item.instance} {item.kind}` makes a new one"
@@ -165,6 +183,8 @@ def judged(item: Wanted, files: Stored, directory: str, origin: Callable[[str], 
             f"{json} is the sidecar of {sidecar.secret} ({sidecar.kind} of instance {sidecar.instance}), copied over that of "
             f"{item.secret}: restore {item.secret}.age and {item.secret}.json from git"
         )
+    if generation_of(sidecar) != item.generation:
+        return f"{json} says that it is {sidecar.state}, which its name does not: restore {item.secret}.age and it from git"
     seen = digest(files.ciphertext)
     if seen != sidecar.ciphertext:
         return _changed(item, files.ciphertext, seen, age, adopt, origin)
@@ -174,6 +194,11 @@ def judged(item: Wanted, files: Stored, directory: str, origin: Callable[[str], 
             f"{anew(item, directory)}, which cuts off whoever uses the present one"
         )
     return sidecar
+
+
+def generation_of(sidecar: Sidecar) -> str:
+    """The ending that a secret of this state has."""
+    return {"next": NEXT, "current": ""}.get(sidecar.state, PREVIOUS)
 
 
 def _changed(item: Wanted, ciphertext: bytes, seen: str, age: str, adopt: str, origin: Callable[[str], str | None]) -> str:
@@ -230,4 +255,6 @@ def _actions(
         opens = tuple(secret for kind, secret in item.parents.items() if kind in kept)
         new = item.kind in missing or stored[item.secret].ciphertext is None
         detail = f"derived from {parents}" if parents else ""
+        if item.generation:
+            detail = "waits for its turn"
         yield Action("create" if new else "update", item, opens, None, detail)

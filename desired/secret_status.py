@@ -5,12 +5,12 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal
 
-from desired.instance import Instance
+from desired.instance import OVERLAPPING, Instance
 from desired.rotation import accepted_until
 from desired.sidecar import Sidecar, time_of, time_text
 from desired.usage import Usage
 
-#: So many days before a key expires it is a problem.
+#: So many days before a key expires somebody should know.
 WARN_DAYS = 30
 
 
@@ -28,6 +28,14 @@ class SecretStatus:
     recipients: Literal["right", "wrong"] | None = None
     on_host: bool | None = None
     demo: bool | None = None
+
+    @property
+    def right(self) -> bool:
+        """Whether nothing that is known speaks against it."""
+        expired = self.expires_in_days is not None and self.expires_in_days < 0
+        return (
+            self.state == "current" and self.recipients == "right" and self.on_host is not False and not self.demo and not expired
+        )
 
 
 @dataclass(frozen=True)
@@ -72,12 +80,9 @@ def secret_statuses(
 
 def secret_problems(instance: Instance, statuses: tuple[SecretStatus, ...], *, deployed: bool) -> Iterator[str]:
     """What somebody should do something about. `deployed`: the host runs a system with this instance."""
-    rotate = f"`just supabase-rotate-secrets {instance.name}`"
-    expiring = [status for status in statuses if status.expires_in_days is not None and status.expires_in_days < WARN_DAYS]
-    for status in expiring:
-        days, day = status.expires_in_days or 0, str(status.expires)[:10]
-        when = f"expires on {day}, in {days} days" if days >= 0 else f"has expired on {day}"
-        yield f"{status.name} {when}; {rotate} makes a new one"
+    for status in statuses:
+        if status.expires_in_days is not None and status.expires_in_days < 0:
+            yield f"{status.name} has expired on {str(status.expires)[:10]}; {_rotate(instance)} makes a new one"
     wrong = [status.name for status in statuses if status.recipients == "wrong"]
     if wrong:
         yield f"{_listed(wrong)}: encrypted for others than group_data and known_hosts name; `just deploy` re-encrypts"
@@ -89,7 +94,18 @@ def secret_problems(instance: Instance, statuses: tuple[SecretStatus, ...], *, d
         )
     known = [status.name for status in statuses if status.demo]
     if known:
-        yield f"{_listed(known)}: a demo value that everybody knows; replace it at once with {rotate}"
+        # A rotation would go on accepting it for a day.
+        kinds = dict.fromkeys("jwt" if status.kind in OVERLAPPING else status.kind for status in statuses if status.demo)
+        cuts = " and ".join(f"`just supabase-update-secret {instance.name} {kind}`" for kind in kinds)
+        yield f"{_listed(known)}: a demo value that everybody knows; replace it at once with {cuts}"
+
+
+def secret_warnings(instance: Instance, statuses: tuple[SecretStatus, ...]) -> Iterator[str]:
+    """What somebody should do something about before it becomes a problem."""
+    for status in statuses:
+        if status.expires_in_days is not None and 0 <= status.expires_in_days < WARN_DAYS:
+            when = f"expires on {str(status.expires)[:10]}, in {status.expires_in_days} days"
+            yield f"{status.name} {when}; {_rotate(instance)} makes a new one"
 
 
 def rotation(instance: str, sidecars: Mapping[str, Sidecar | None], now: datetime) -> Rotation | None:
@@ -101,6 +117,10 @@ def rotation(instance: str, sidecars: Mapping[str, Sidecar | None], now: datetim
     if any(sidecar.state == "next" for sidecar in mine):
         return Rotation("started", shown, names)
     return Rotation("overlapping" if now < until else "ended", shown, names) if until else None
+
+
+def _rotate(instance: Instance) -> str:
+    return f"`just supabase-rotate-secrets {instance.name}`"
 
 
 def _listed(names: list[str]) -> str:

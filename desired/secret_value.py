@@ -48,7 +48,7 @@ def describe(
         ciphertext=digest(ciphertext),
         id=generator.identify(value) if generator.identify else random_id.hex(),
         parents={kind: parents[kind] for kind in item.parents},
-        state="current",
+        state="next" if item.generation else "current",
         created=created,
         expires=time_text(generator.expiry(value)) if generator.expiry else None,
         digest=digest(value.encode()) if generator.compared else None,

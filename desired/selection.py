@@ -23,3 +23,11 @@ def selected_instance(
     if mistakes:
         raise Invalid(mistakes)
     return name
+
+
+def flag(overrides: Mapping[str, Any], key: str) -> bool:
+    """`--data KEY=true`; False when it is not given. Raises Invalid for anything but true and false."""
+    value = overrides.get(key, False)
+    if not isinstance(value, bool):
+        raise Invalid([Mistake("--data", key, "must be true or false", value=shown(value))])
+    return value

@@ -9,6 +9,8 @@ from desired.secret_status import Rotation, SecretStatus
 
 #: `off`: switched off, and so it is.
 State = Literal["healthy", "unhealthy", "unknown", "off"]
+#: ActiveState of a unit that runs.
+RUNNING = ("active", "reloading")
 
 
 @dataclass(frozen=True)
@@ -41,7 +43,8 @@ class MemoryStatus:
 
 @dataclass(frozen=True)
 class InstanceStatus:
-    """`pending`: what a deploy would change, None where nobody can tell. `problems`: what makes it unhealthy, with next steps."""
+    """`pending`: what a deploy would change, None where nobody can tell. `problems`: what makes it unhealthy, with next steps;
+    `warnings`: what will, one day."""
 
     name: str
     state: State
@@ -56,6 +59,7 @@ class InstanceStatus:
     rotation: Rotation | None
     pending: tuple[str, ...] | None
     problems: tuple[str, ...]
+    warnings: tuple[str, ...]
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,8 @@
 """The module tree: every file a host should have under its `module_dir`, and the way from what is there to it."""
 
+import json
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -99,14 +100,35 @@ class FileChanges:
 
 
 def difference(wanted: Tree, observed: ObservedTree, *, whole: bool) -> FileChanges:
-    """What to write and remove. `whole` is False for a run on one instance, which removes nothing.
+    """What to write and remove. `whole` is False for a run on one instance, which removes nothing of others.
 
     Raises HostStop when a file stands in the tree's root that is not ours: Nix would read it as a part of the module.
     """
     write = tuple(path for path, digest in sorted(wanted.digests().items()) if observed.digests.get(path) != digest)
+    dropped = dict(_dropped(wanted, observed))
     surplus = tuple(path for path in sorted(observed.digests) if "/" not in path and path not in wanted.files)
     foreign = [path for path in surplus if not _OURS.fullmatch(path)]
     if foreign:
         raise HostStop(f"{', '.join(foreign)}: not a file of the module; move it out of the module's directory")
     owner = {path: name for name, secrets in wanted.secrets.items() for path in instance_files(name, secrets)}
-    return FileChanges(write, surplus if whole else (), frozenset(write) - observed.digests.keys(), owner)
+    remove = (*(surplus if whole else ()), *sorted(dropped))
+    return FileChanges(write, remove, frozenset(write) - observed.digests.keys(), owner | dropped)
+
+
+def after(wanted: Tree, observed: ObservedTree) -> ObservedTree:
+    """The tree once a run has brought `wanted` there."""
+    documents = {path: json.loads(content) for path, content in wanted.files.items() if content and path.endswith(".json")}
+    instances = {name: documents[f"instances/{name}.json"] for name in wanted.secrets}
+    digests = {**observed.digests, **wanted.digests()}
+    gone = dict(_dropped(wanted, observed))
+    left = {path: digest for path, digest in digests.items() if path not in gone}
+    stay = {name: option for name, option in observed.instances.items() if name not in wanted.removed}
+    return ObservedTree(left, {**stay, **instances}, documents.get("host.json", observed.host))
+
+
+def _dropped(wanted: Tree, observed: ObservedTree) -> Iterator[tuple[str, str]]:
+    """The files of secrets that an instance there has and no longer wants, with its name."""
+    for name, secrets in wanted.secrets.items():
+        for secret in observed.instances.get(name, {}).get("secrets", ()):
+            if secret not in secrets and f"secrets/{secret}.age" in observed.digests:
+                yield f"secrets/{secret}.age", name

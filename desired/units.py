@@ -10,7 +10,7 @@ from desired.estate import Host
 from desired.instance import Instance, resolve
 from desired.model import InstanceData, merged
 from desired.revision import Digests
-from desired.tree import ObservedTree, Tree
+from desired.tree import ObservedTree, Tree, after
 from desired.unit_table import UNIT, UNITS, Option, Unit, on, secrets, unit_name, value_of
 
 _QUIET = ("inactive", "failed")
@@ -31,15 +31,14 @@ def unit_changes(
     before = running or ObservedTree(wanted.digests(), options, host.option())
     module = bool(before.host or before.instances) and before.revision().module != wanted.revision().module
     postgresql = _postgresql(host, before, module)
-    left = {name: option for name, option in before.instances.items() if name not in wanted.removed}
-    after = ObservedTree({**before.digests, **wanted.digests()}, {**left, **options}, host.option())
+    then = after(wanted, before)
     verb: Verb = "restart" if active.get("postgresql.service") == "active" else "start"
     changes = [] if postgresql is None else [Change(None, verb, "postgresql.service", postgresql)]
-    for name in sorted(after.instances):
-        changes += _of_instance(name, before, after, active, module, postgresql is not None)
+    for name in sorted(then.instances):
+        changes += _of_instance(name, before, then, active, module, postgresql is not None)
     for name in sorted(wanted.removed):
         changes += unit_stops(name, active)
-    return (*changes, *edge_changes(before, after, active))
+    return (*changes, *edge_changes(before, then, active))
 
 
 def unit_stops(name: str, active: Mapping[str, str]) -> tuple[Change, ...]:
@@ -51,7 +50,7 @@ def unit_stops(name: str, active: Mapping[str, str]) -> tuple[Change, ...]:
 def _of_instance(
     name: str, before: ObservedTree, after: ObservedTree, active: Mapping[str, str], module: bool, postgresql: bool
 ) -> Iterator[Change]:
-    option = _whole(name, after.instances[name])
+    option = whole(name, after.instances[name])
     wanted = {unit_name(name, unit, option): unit for unit in UNITS if on(unit, option)}
     possible = dict.fromkeys([unit_name(name, unit, option) for unit in UNITS] + _gateway_sockets(name, active))
     for file in possible:
@@ -71,7 +70,7 @@ def _of_instance(
 
 def _change(name: str, file: str, unit: Unit, before: ObservedTree, after: ObservedTree) -> Iterator[Change]:
     """What becomes of a running unit."""
-    old, new = _whole(name, before.instances.get(name, {})), _whole(name, after.instances[name])
+    old, new = whole(name, before.instances.get(name, {})), whole(name, after.instances[name])
     differs = [
         field
         for field in unit.fields
@@ -96,7 +95,7 @@ def _gateway_sockets(name: str, active: Mapping[str, str]) -> list[str]:
     return [file for file in active if re.fullmatch(rf"supabase-{name}-[0-9]+\.socket", file)]
 
 
-def _whole(name: str, option: Option) -> Option:
+def whole(name: str, option: Option) -> Option:
     """An instance's file that a person wrote, or that an earlier version did, leaves values to the module's defaults."""
     if "profile" in option:
         return option

@@ -50,7 +50,7 @@ class Usage:
 
 
 def parse_usage(lines: Iterable[str]) -> Usage:
-    """From the lines of both. Raises ValueError, KeyError or TypeError when they are something else."""
+    """From the lines of both. Raises ValueError, KeyError, TypeError or AttributeError when they are something else."""
     server = None
     memory: dict[str, Memory] = {}
     found: dict[str, set[str]] = {"data": set(), "secret": set(), "demo": set()}

@@ -15,9 +15,9 @@ Answers = Mapping[Question, str]
 #: Option of a service to the name of its unit; imgproxy answers storage only.
 _SERVICES: Final = {name: name for name in ("auth", "storage", "realtime", "meta", "studio")} | {"restApi": "rest"}
 #: Method, path and expected status. None of these touches the database: 406 is PostgREST's answer to a schema it does not
-#: serve, in 1 ms where the whole API takes 12; `gateway` stands for an instance that serves nothing.
+#: serve, in 1 ms where the whole API takes 12; no gateway serves functions: it says so itself.
 _LIGHT: Final = {
-    "gateway": "head /rest/v1/ 404",
+    "gateway": "head /functions/v1 404",
     "rest": "head /rest/v1/ 406",
     "auth": "get /auth/v1/health 200",
     "storage": "get /storage/v1/status 200",
@@ -52,6 +52,10 @@ class Probe:
         services = tuple(unit for service, unit in _SERVICES.items() if option["services"].get(service))
         password = f"/run/agenix/supabase-{name}-dashboard"
         return cls(name, option["port"], f"/run/agenix/{option['serviceKey']}", password, services or ("gateway",))
+
+    def with_gateway(self) -> "Probe":
+        """The same, and the gateway itself: it answers also when what is behind it hangs."""
+        return replace(self, services=tuple(dict.fromkeys(("gateway", *self.services))))
 
 
 def health_args(probes: tuple[Probe, ...], wait: int, light: bool) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ from desired.sql_text import STATIC, connect, literal, psql_word
 _STATUS = re.compile(r"status (\d+)")
 _NO_SERVER = re.compile(r"No such file or directory|Connection refused")
 _NO_USER = re.compile(r"(user \S+ does not exist|unknown user|no passwd entry)")
-_PSQL = re.compile(r"^psql:\S+ (error: )?(\\connect: )?")
+_PSQL = re.compile(r"^psql:\S* (error: )?(\\connect: )?")
 _ENTERING = re.compile(r"entering (\S+)")
 
 
@@ -37,8 +37,9 @@ printf '%s\\n' "$said\""""
         if documents and (status[1] == "0" or shut):
             return observed(documents[0], documents[1:], {} if status[1] == "0" else shut)
         reason = said[-1] if said else f"psql ended with status {status[1]}"
-        if status[1] in ("126", "127") or (status[1] == "2" and _NO_SERVER.search("\n".join(said))):
-            return Absent(reason)
+        silent = next((_PSQL.sub("", line) for line in said if _NO_SERVER.search(line)), None) if status[1] == "2" else None
+        if silent or status[1] in ("126", "127"):
+            return Absent(silent or reason)
         if _NO_USER.search(reason):
             return Absent(reason)
         return Unreachable(reason)

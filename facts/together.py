@@ -25,9 +25,9 @@ def together(questions: Sequence[Question]) -> StringCommand:
     """One command for all. Its text travels on stdin: as an argument it would have to fit into 128 KiB."""
     # Each in a shell of its own, with nothing left of the text to read. A mark stands on a line of its own even after
     # output without a last line end.
-    asked = [f"(\n{question.kind().command(**question.arguments)}\n) </dev/null 2>/dev/null" for question in questions]
+    asked = [f"(\n{question.kind().command(**question.arguments)}\n) </dev/null" for question in questions]
     text = f"\nprintf '\\n{_MARK}\\n'\n".join(["", *asked, ""])
-    return StringCommand('eval "$(cat)"', _stdin=text)
+    return StringCommand('eval "$(cat)" 2>/dev/null', _stdin=text)
 
 
 def answers(questions: Sequence[Question], output: Sequence[str]) -> list[Any]:
@@ -35,7 +35,8 @@ def answers(questions: Sequence[Question], output: Sequence[str]) -> list[Any]:
     parts: list[list[str]] = [[]]
     for line in output:
         if line == _MARK:
-            del parts[-1][-1:]
+            if parts[-1][-1:] == [""]:
+                parts[-1].pop()
             parts.append([])
         else:
             parts[-1].append(line)

@@ -23,5 +23,5 @@ class InUse(FactBase[Usage]):
     def process(self, output: list[str]) -> Usage:
         try:
             return parse_usage(output)
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise FactProcessError(f"what the instances use could not be read: {type(error).__name__}") from None

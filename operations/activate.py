@@ -10,6 +10,7 @@
 A step that fails returns the host at once; a run that dies lets it return when the time is up.
 """
 
+import shlex
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -76,7 +77,8 @@ def activate(site: Site) -> Commands:
     if plan.rebuild:
         with way_back.told(host, site.host.data.way_back_seconds):
             yield host_lock.step(host, way_back.arm(site, host))
-            for command in plan.sql.lend(_otherwise(plan, "realtime's login could not be prepared for its migrations")):
+            unlent = _otherwise(plan, "realtime's login could not be prepared for its migrations", switched=False)
+            for command in plan.sql.lend(unlent):
                 yield host_lock.step(host, command)
             yield _step(plan, run_script("unit_log", "activate"), "the activation failed")
             yield from _bring(site, plan)
@@ -105,9 +107,14 @@ def _step(plan: Plan, command: StringCommand, failure: str) -> StringCommand:
     return host_lock.step(host, guarded(command, _otherwise(plan, failure)))
 
 
-def _otherwise(plan: Plan, failure: str) -> str:
-    """What a failing step leaves behind it: nobody's right to grant on, and in an armed run the system of before."""
-    return "; ".join(filter(None, [plan.sql.withdraw, way_back.now(host, failure) if plan.rebuild else ""]))
+def _otherwise(plan: Plan, failure: str, *, switched: bool = True) -> str:
+    """What a failing step leaves behind it: nobody's right to grant on, and in an armed run the system of before.
+
+    `switched`: services may have started, and migrated their databases, which nothing takes back."""
+    back = [way_back.now(host, failure)] if plan.rebuild else []
+    migrated = [upgrade.no_way_back for upgrade in plan.sql.upgrades] if switched else []
+    told = [f"printf '%s\\n' {shlex.join(migrated)} >&2"] if migrated else []
+    return "; ".join([*filter(None, [plan.sql.withdraw]), *back, *told])
 
 
 def _health(state: State, host: Host, site: Site, plan: Plan) -> bool:
@@ -171,8 +178,9 @@ def _plan(site: Site) -> Plan:
         seen = site.fact(Health, probes=probes, light=True)
         probes = limited(probes, unhealthy(probes, seen), inside=True)
     answers = host.get_fact(Health, probes=probes, wait=ANSWER_SECONDS, light=light) if probes else {}
-    # A realtime that has still to migrate is not expected to be healthy before.
+    # What has still to migrate is not expected to be healthy before, and must be after.
     migrating = {(item.name, "realtime") for item in sql.of("migrations")}
+    migrating |= {(upgrade.instance, upgrade.service) for upgrade in sql.upgrades}
     before = {question: seen for question, seen in unhealthy(probes, answers).items() if question not in migrating}
     return Plan(system, rebuild, sql, ready, units, before)
 

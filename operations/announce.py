@@ -9,7 +9,7 @@ from pyinfra.api.output import format_text
 
 from desired.changes import Change, by_instance
 
-_SIGNS = {"create": "+", "start": "+", "remove": "-", "stop": "-"}
+_SIGNS = {"create": "+", "pull": "+", "start": "+", "remove": "-", "stop": "-"}
 _said: dict[str, list[str]] = defaultdict(list)
 _changes: dict[str, list[Change]] = defaultdict(list)
 

@@ -72,8 +72,8 @@ def entry(created: Creation) -> Commands:
         host.noop(f"{created.name} stands in group_data")
         return
     created.site.look()
-    modules.refuse(created.site)
     announce(host, [Change(created.name, "create", f"entry in {created.edit.file}")])
+    yield from modules.claim(created.site)
     yield FunctionCommand(write, (created.edit,), {})
 
 

@@ -13,19 +13,20 @@ from pyinfra.context import host
 
 from desired.changes import Change
 from desired.cluster import WantedCluster, WantedInstance, wanted
-from desired.cluster_diff import Part, SqlChange, difference, known
+from desired.cluster_diff import Part, SqlChange, difference, known, upgraded
 from desired.cluster_state import Absent, Observation, Observed
 from desired.cluster_stream import Migration, migrations, needs_verifier, stream
 from desired.errors import HostStop
 from desired.inside import EXTENSIONS
 from desired.record import records
 from desired.sql_text import verifier_line, with_verifiers
+from desired.upgrades import Upgrade
 from facts.postgresql import Cluster
 from facts.script import guarded, run_script
 from operations import bucket
 from operations.announce import note
 from operations.site import Site
-from workstation.templates import versions
+from workstation.templates import images
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,11 @@ class Plan:
         """The instances that a change of this part is announced for."""
         found = {item.change.instance for item in self.differences if item.part == part}
         return tuple(item for item in self.wanted.instances if item.name in found)
+
+    @property
+    def upgrades(self) -> tuple[Upgrade, ...]:
+        """What will migrate a database that an older version has served."""
+        return tuple(upgrade for item in self.of("version") for upgrade in upgraded(item, self.observed))
 
     def on_host(self, paths: Mapping[str, str], otherwise: str = "") -> Iterator[StringCommand]:
         """At most one command; verifiers go from `paths` (login to a file only root reads) into psql, on the host alone.
@@ -97,7 +103,8 @@ class Plan:
             yield guarded(run_script("migrated", args=args), otherwise)
         if missing:
             yield guarded(bucket.make(site, {item.name: str(item.record.bucket) for item in missing}), otherwise)
-        made = [item for item in self.wanted.instances if item in migrating or item in missing]
+        settled = (*migrating, *missing, *self.of("version"))
+        made = [item for item in self.wanted.instances if item in settled]
         if sql := migrations([Migration(item, False, item.record.over(known(item, self.observed))) for item in made]):
             yield guarded(StringCommand(self.session, _stdin=sql), otherwise)
 
@@ -117,15 +124,22 @@ def plan(site: Site, superuser: str | None = None, *, starting: bool = True, aga
         note(host, f"this PostgreSQL has no {', '.join(sorted(lacking))}: databases go without")
     # What is switched off keeps its database as it is: its secrets are not decrypted on the host.
     enabled = replace(site.host, instances=site.enabled)
-    served = records(enabled, versions()["realtime"]) if site.host.data.system == "nixos" else {}
+    versions = {service: image.version for service, image in images().items()}
+    served = records(enabled, versions) if site.host.data.system == "nixos" else {}
     cluster = wanted(enabled, site.verifier_digests(), served)
     return Plan(cluster, observed, difference(cluster, observed, site.only), superuser, site.only)
 
 
 def apply(site: Site, otherwise: str = "") -> Iterator[StringCommand]:
-    """The command that makes what now differs: after a rebuild, PostgreSQL may hold what nobody could see before."""
+    """The commands that make what now differs, and prove each new password by a login with it: after a rebuild, PostgreSQL may
+    hold what nobody could see before."""
     try:
-        yield from plan(site, again=True).on_host(site.verifier_paths(), otherwise)
+        now = plan(site, again=True)
+        yield from now.on_host(site.verifier_paths(), otherwise)
+        if now.verifiers:
+            urls = site.url_paths()
+            args = (str(site.host.data.postgresql_port), *(word for login in now.verifiers for word in (login, urls[login])))
+            yield guarded(run_script("login", args=args), otherwise)
     except HostStop as stop:
         if not otherwise:
             raise

@@ -9,6 +9,7 @@ from pyinfra.api.host import Host as PyinfraHost
 from pyinfra.api.inventory import Inventory
 from pyinfra.connectors.ssh import ConnectorData
 
+from desired.errors import Invalid, Mistake
 from desired.estate import Estate, validate
 from desired.selection import selected_instance
 from desired.sources import HostInput, Layer
@@ -16,21 +17,30 @@ from operations.site import Site, open_site, project
 from workstation import known_hosts, sandbox, slot_file
 
 
-def site_of(inventory: Inventory, host: PyinfraHost) -> Site | None:
+def site_of(inventory: Inventory, host: PyinfraHost, keys: tuple[str, ...] = ("instance",)) -> Site | None:
     """What this run is to do on `host`; None when it has no instances or the one selected instance lives elsewhere.
+    `keys`: what this deploy file reads of `--data`.
 
     Raises Invalid with all mistakes of all hosts and of `--data`, SlotStop for a slot file that cannot be trusted.
     """
-    estate, only = _run(inventory)
+    estate, only = _run(inventory, keys)
     mine = estate.host(str(host.name))
     return open_site(mine, only) if mine else None
 
 
+def named_site(inventory: Inventory, host: PyinfraHost, keys: tuple[str, ...] = ()) -> Site | None:
+    """`site_of` for a verb, which is about one instance and says so. Raises Invalid."""
+    site = site_of(inventory, host, ("instance", *keys))
+    if "instance" not in inventory.override_data:
+        raise Invalid([Mistake("--data", "instance", "name the instance: --data instance=NAME")])
+    return site
+
+
 @cache
-def _run(inventory: Inventory) -> tuple[Estate, str | None]:
+def _run(inventory: Inventory, keys: tuple[str, ...]) -> tuple[Estate, str | None]:
     """Once a process: pyinfra runs deploy.py for every host."""
     estate = load_estate(inventory)
-    only = selected_instance(inventory.override_data, (item.name for item in estate.instances))
+    only = selected_instance(inventory.override_data, (item.name for item in estate.instances), keys)
     return estate, only
 
 

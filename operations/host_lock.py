@@ -57,6 +57,11 @@ def hold(site: Site, epoch: str) -> Commands:
         yield FunctionCommand(_take, (epoch,), {})
 
 
+def hold_first(site: Site) -> Commands:
+    """Take the lock before this run changes anything anywhere."""
+    yield from hold(site, site.system().epoch if site.host.data.system == "nixos" else "")
+
+
 def epoch_of(host: Host) -> str:
     """The number of this run on the host, whose lock it holds."""
     return _held[str(host.name)].epoch

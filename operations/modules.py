@@ -26,10 +26,10 @@ from operations.stops import Commands, stops_host
 def install(site: Site) -> Commands:
     """The module tree on the host is what the selected instances want. Changed files only, renamed into place one by one."""
     found = site.fact(ModuleTree, module_dir=site.host.data.module_dir)
-    wanted = _wanted(site, found)
+    tree = wanted(site, found)
     for name in orphans(site.host, found.tree.instances):
         note(host, f"! {name}: on the host, but not in group_data; it is kept. To remove it: just supabase-delete {name}")
-    files = difference(wanted, found.tree, whole=site.only is None)
+    files = difference(tree, found.tree, whole=site.only is None)
     if not files.write and not files.remove:
         host.noop("the module tree is as wanted")
         return
@@ -38,9 +38,9 @@ def install(site: Site) -> Commands:
         databases.plan(site)  # what forbids the later step forbids this one
     announce(host, files.changes())
     if state.config.DIFF:
-        _show(site, files, wanted)
+        _show(site, files, tree)
     yield from host_lock.hold(site, site.system().epoch)
-    command = run_script("install", args=(site.host.data.module_dir, *files.remove), stdin=archive(wanted, files.write))
+    command = run_script("install", args=(site.host.data.module_dir, *files.remove), stdin=archive(tree, files.write))
     yield host_lock.step(host, command)
 
 
@@ -49,27 +49,35 @@ def refuse(site: Site) -> None:
     found = site.fact(ModuleTree, module_dir=site.host.data.module_dir)
     if site.host.data.system == "nixos":
         check_orphans(site.host, found.tree.instances)
-    _wanted(site, found)
+    wanted(site, found)
     check_place(site, found)
     if site.host.data.system == "nixos":
         databases.plan(site)
 
 
-def _wanted(site: Site, found: TreeOnHost) -> Tree:
+def claim(site: Site) -> Commands:
+    """Take the host before this run changes anything anywhere, and stop before that where a later step would have to."""
+    if not state.is_executing:
+        refuse(site)
+    yield from host_lock.hold_first(site)
+    refuse(site)
+
+
+def wanted(site: Site, found: TreeOnHost) -> Tree:
     """What this run may write, after everything that forbids it to write at all."""
     check_slots(site.host, found.tree)
-    wanted = site.tree()
+    tree = site.tree()
     if site.host.data.system == "nixos":
         system = site.system()
         require_nixos(site.host.name, system)
         if site.only is not None:
-            check_targeted(site.only, system, wanted, found.tree)
-        rebuild_reasons(system, wanted)
-    return wanted
+            check_targeted(site.only, system, tree, found.tree)
+        rebuild_reasons(system, tree)
+    return tree
 
 
 def check_place(site: Site, found: TreeOnHost) -> None:
-    """Raise HostStop when the directory cannot be written, or what is in it not be built."""
+    """Raise HostStop where nothing can be written, or Nix would not see it."""
     module_dir = site.host.data.module_dir
     if found.real.startswith("/nix/store/"):
         raise HostStop(f"module_dir: {module_dir} lies in the Nix store ({found.real}), which nobody can write; name another")

@@ -176,6 +176,7 @@ def entry(of: Removal) -> Commands:
         host.noop(f"group_data does not name {of.name}")
         return
     announce(host, of.entry_changes())
+    yield from _hold(of)
     yield FunctionCommand(creation.write, (of.edit,), {})
 
 
@@ -274,7 +275,7 @@ def report(of: Removal) -> Commands:
 
 
 def _hold(of: Removal) -> Commands:
-    yield from host_lock.hold(of.site, of.site.system().epoch if of.nixos else "")
+    yield from host_lock.hold_first(of.site)
 
 
 def _left(of: Removal) -> list[str]:

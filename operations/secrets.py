@@ -9,7 +9,9 @@ from pyinfra.context import host
 from desired.changes import Change
 from desired.errors import Invalid, Mistake, Stop
 from desired.orphans import check_orphans
+from desired.renewal import interruptions
 from facts.module_tree import ModuleTree
+from operations import modules
 from operations.announce import announce, note
 from operations.site import Site
 from operations.stops import Commands, fail, stops_host
@@ -21,6 +23,9 @@ from workstation import sandbox, slot_file
 def ensure(site: Site) -> Commands:
     """Every secret of the selected instances exists, encrypted to the operators and the host."""
     site.look()
+    for item in site.instances:
+        for text in interruptions(item, site.renewal):
+            note(host, f"{item.name}: {text}")
     if site.host.data.system == "nixos":
         check_orphans(site.host, site.fact(ModuleTree, module_dir=site.host.data.module_dir).tree.instances)
     changes = [*_sandbox(site), *_slots(site), *site.secrets().changes]
@@ -28,6 +33,7 @@ def ensure(site: Site) -> Commands:
         host.noop("secrets are as wanted")
         return
     announce(host, changes)
+    yield from modules.claim(site)
     yield FunctionCommand(_apply, (site,), {})
 
 

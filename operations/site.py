@@ -15,15 +15,17 @@ from pyinfra.context import ctx_host, ctx_state, state
 from desired.estate import Host
 from desired.host_state import HostState
 from desired.instance import Instance
+from desired.renewal import NOTHING, Renewal
 from desired.sql_text import session
-from desired.tree import Tree, wanted_tree
+from desired.tree import Tree, after, wanted_tree
 from facts.health import Health, Probe
 from facts.host_state import RunningSystem
-from facts.module_tree import ModuleTree
+from facts.images import Images
+from facts.module_tree import ModuleTree, TreeOnHost
 from facts.postgresql import Cluster
 from workstation import sandbox
 from workstation.secret_store import SecretPlan, SecretStore
-from workstation.templates import module_files
+from workstation.templates import image_references, module_files
 
 T = TypeVar("T")
 #: Whether while executing, the fact and its arguments.
@@ -37,22 +39,36 @@ def project(system: str | None) -> Path:
 
 @dataclass(frozen=True)
 class Site:
-    """`only` is the instance this run is limited to, or None for all of the host's. `removed`: those the host is to lose."""
+    """`only` is the instance this run is limited to, or None for all of the host's; `removed`: those the host is to lose.
+    `renewal`: what becomes of the secrets of its instances beyond what is missing. `before`: what the same run does first, which
+    while planning is still to come."""
 
     host: Host
     only: str | None
     store: SecretStore
+    renewal: Renewal = NOTHING
+    before: "Site | None" = None
     _plans: dict[bool, SecretPlan] = field(default_factory=dict)
     _asked: dict[Question, Greenlet] = field(default_factory=dict)
+    _rotating: dict[bool, tuple[Instance, ...]] = field(default_factory=dict)
     removed: frozenset[str] = frozenset()
 
     @property
     def project(self) -> Path:
         return project(self.host.data.system)
 
+    def fresh(self) -> "Site":
+        """The same without what it has read."""
+        return replace(self, _plans={}, _asked={}, _rotating={})
+
     @property
     def instances(self) -> tuple[Instance, ...]:
-        return tuple(item for item in self.host.instances if self.only in (None, item.name))
+        """With the generations of secrets that this run leaves them."""
+        phase = bool(state.is_executing)
+        if phase not in self._rotating:
+            mine = [item for item in self.host.instances if self.only in (None, item.name)]
+            self._rotating[phase] = self.store.rotating(mine, self.renewal)
+        return self._rotating[phase]
 
     @property
     def enabled(self) -> tuple[Instance, ...]:
@@ -62,13 +78,14 @@ class Site:
         """The secrets as they are and as they must become; read once while planning and once while executing."""
         phase = bool(state.is_executing)
         if phase not in self._plans:
-            self._plans[phase] = self.store.plan(self.host, self.instances)
+            self._plans[phase] = self.store.plan(self.host, self.instances, self.renewal)
         return self._plans[phase]
 
     def look(self) -> None:
         """Ask the host everything that a run without changes needs, at once: it answers while the secrets are read."""
         if self.host.data.system == "nixos":
             self._ask(RunningSystem)
+            self._ask(Images, references=image_references())
             self._ask(ModuleTree, module_dir=self.host.data.module_dir)
             self._ask(Cluster, session=self.superuser, databases=self.databases)
             self._ask(Health, probes=self.probes(), light=True)
@@ -77,6 +94,8 @@ class Site:
         """A fact as of the start of planning or executing, before this run changes anything: asked once in each.
         That nobody else has changed the host since is what the host lock's epoch proves."""
         answer: T = self._ask(kind, **arguments).get()
+        if self.before is not None and not state.is_executing and isinstance(answer, TreeOnHost):
+            return replace(answer, tree=after(self.before.tree(), answer.tree))
         return answer
 
     @property
@@ -126,6 +145,10 @@ class Site:
     def verifier_paths(self) -> Mapping[str, str]:
         """Login to the file that holds its verifier on the host, for root alone."""
         return {login: f"/run/agenix/{secret}" for item in self.instances for login, secret in item.verifiers.items()}
+
+    def url_paths(self) -> Mapping[str, str]:
+        """Login to the file that holds its URL on the host, for root alone."""
+        return {login: f"/run/agenix/{secret}" for item in self.instances for login, secret in item.urls.items()}
 
 
 def _serves(option: Mapping[str, Any]) -> bool:

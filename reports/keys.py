@@ -15,7 +15,7 @@ from desired.secret_plan import judged, wanted
 from desired.selection import selected_instance
 from operations.estate import load_estate
 from operations.site import project
-from reports.project import exit_code, load
+from reports.project import exit_code, load, show
 from workstation.secret_store import SecretStore
 
 
@@ -35,7 +35,7 @@ def _keys(name: str, service: bool) -> int:
     lines = [f"SUPABASE_URL={item.url}", f"SUPABASE_ANON_KEY={_value(host, item, 'anon')}"]
     if service:
         lines.append(f"SUPABASE_SERVICE_ROLE_KEY={_value(host, item, 'service')}")
-    print("\n".join(lines))
+    show("\n".join(lines))
     return 0
 
 

@@ -8,8 +8,8 @@ from pyinfra.api.exceptions import ConnectError
 from pyinfra.api.host import Host
 from pyinfra.api.state import State
 
+from desired.answer import Answer
 from desired.errors import HostStop, Stop
-from desired.host_status import Answer
 from desired.sql_text import session
 from facts.health import Health
 from facts.host_state import RunningSystem
@@ -42,7 +42,8 @@ def look(state: State, host: Host, site: Site) -> LookedAt | str:
             return "; ".join(output)[-300:] or "the command ended with an error"
         found = answers(asked, output)
     except ConnectError as error:
-        return str(error)
+        pinned = "host key" in str(error)
+        return f"{error}; docs/secrets.md says what to do about another host key" if pinned else str(error)
     except Stop as stop:
         return str(stop)
     keys = [(question.kind, question.arguments.get("module_dir", "")) for question in asked]
@@ -58,6 +59,7 @@ def answer(site: LookedAt) -> Answer:
 def _questions(site: Site) -> tuple[Question, ...]:
     data = site.host.data
     nixos = data.system == "nixos"
+    probes = tuple(probe.with_gateway() for probe in site.probes())
     superuser, secrets = site.superuser, tuple(name for item in site.enabled for name in item.secrets.values())
     if not nixos:
         server = SandboxServer(data.postgresql_port, 0)
@@ -67,5 +69,5 @@ def _questions(site: Site) -> tuple[Question, ...]:
         Question(Cluster, {"session": superuser, "databases": site.databases}),
         Question(InUse, {"session": superuser, "secrets": secrets}),
     )
-    running = (Question(RunningSystem), Question(ModuleTree, {"module_dir": SOURCE}), Question(Health, {"probes": site.probes()}))
+    running = (Question(RunningSystem), Question(ModuleTree, {"module_dir": SOURCE}), Question(Health, {"probes": probes}))
     return (*everywhere, *(running if nixos else ()))

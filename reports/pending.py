@@ -6,17 +6,17 @@ from typing import Any, TypeVar
 
 from pyinfra.api.facts import FactBase
 
+from desired.answer import Pending
 from desired.changes import Change
 from desired.cluster_state import Absent
 from desired.errors import HostStop, Stop
-from desired.host_state import rebuild_reasons, require_nixos
-from desired.host_status import Pending
+from desired.host_state import rebuild_reasons
 from desired.orphans import check_orphans
-from desired.tree import check_slots, difference
+from desired.tree import difference
 from desired.units import unit_changes
 from facts.module_tree import ModuleTree
 from facts.postgresql import Cluster
-from operations import databases
+from operations import databases, modules
 from operations.activate import SOURCE
 from operations.site import Site
 from workstation import sandbox, slot_file
@@ -55,22 +55,21 @@ class LookedAt(Site):
 
 def _changes(site: LookedAt) -> Iterator[Change]:
     """In the order of deploy.py. Raises what its operations raise."""
-    host, found = site.host, site.fact(ModuleTree, module_dir=site.host.data.module_dir).tree
+    host, found = site.host, site.fact(ModuleTree, module_dir=site.host.data.module_dir)
     nixos = host.data.system == "nixos"
     if nixos:
-        check_orphans(host, found.instances)
+        check_orphans(host, found.tree.instances)
     else:
         yield from (Change(None, "create", f"sandbox {what}") for what in sandbox.missing())
     held = slot_file.read(site.project).get(host.name, {})
     yield from (Change(item.name, "create", f"slot {item.slot}") for item in site.instances if item.name not in held)
     yield from site.secrets().changes
-    check_slots(host, found)
-    tree = site.tree()
-    reasons: tuple[str, ...] = ()
-    if nixos:
-        require_nixos(host.name, site.system())
-        reasons = rebuild_reasons(site.system(), tree)
-    yield from difference(tree, found, whole=site.only is None).changes()
+    tree = modules.wanted(site, found) if site.only is None else site.tree()
+    files = difference(tree, found.tree, whole=site.only is None).changes()
+    if files:
+        modules.check_place(site, found)
+    yield from files
+    reasons = rebuild_reasons(site.system(), tree) if nixos else ()
     if reasons:
         yield Change(None, "rebuild", "the system", "; ".join(reasons))
     if not nixos and isinstance(site.fact(Cluster), Absent):

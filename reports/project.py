@@ -1,5 +1,7 @@
 """The user's project as pyinfra's own command sees it: config.py, inventory.py and group_data, without a run."""
 
+import logging
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -22,6 +24,8 @@ def load() -> State:
     if not Path("inventory.py").exists():
         raise Invalid([Mistake("inventory.py", "hosts", "not found here; run this in the project's directory")])
     sys.dont_write_bytecode = True
+    # What pyinfra and paramiko would tell about a host, the report tells.
+    logging.getLogger().addHandler(logging.NullHandler())
     config, state = Config(), State()  # type: ignore[no-untyped-call]
     ctx_config.set(config)  # type: ignore[no-untyped-call]
     ctx_state.set(state)  # type: ignore[no-untyped-call]
@@ -35,6 +39,15 @@ def load() -> State:
     ctx_inventory.set(inventory)  # type: ignore[no-untyped-call]
     state.init(inventory, config)
     return state
+
+
+def show(text: str) -> None:
+    """On standard output, whose reader may have seen enough (`| head`)."""
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:
+        # Python would try again at its end, and complain.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def exit_code(body: Callable[[], int]) -> int:

@@ -11,7 +11,8 @@ import pyinfra_cli  # type: ignore[import-untyped]  # noqa: F401 -- patches the 
 from pyinfra.api.state import State
 from pyinfra.context import ctx_host
 
-from desired.host_status import Answer, Pending, host_status
+from desired.answer import Answer, Pending
+from desired.host_status import host_status
 from desired.orphan_places import Orphan, on_host, orphans
 from desired.selection import selected_instance
 from desired.sidecar import Sidecar
@@ -20,12 +21,13 @@ from operations.estate import load_estate
 from operations.site import Site, open_site
 from reports.look import answer, look
 from reports.pending import LookedAt
-from reports.project import exit_code, load
+from reports.project import exit_code, load, show
 from reports.status_text import text
 from workstation import clock, slot_file
 
 
 def main() -> int:
+    """0 all healthy, 1 anything else, and the report on standard output."""
     parser = argparse.ArgumentParser(prog="just supabase-status", description="How every host and instance stands.")
     parser.add_argument("instance", nargs="?", help="this instance only")
     parser.add_argument("--json", action="store_true", help="for machines: see docs/status.md")
@@ -37,7 +39,8 @@ def _status(name: str | None, as_json: bool) -> int:
     state = load()
     estate = load_estate(state.inventory)
     only = selected_instance({} if name is None else {"instance": name}, (item.name for item in estate.instances))
-    sites = [site for host in estate.hosts if (site := open_site(host, only)) is not None]
+    # Of one instance too what a whole deploy would change: what is pending does not depend on who asks.
+    sites = [site for host in estate.hosts if open_site(host, only) and (site := open_site(host, None))]
     asked = [state.pool.spawn(look, state, state.inventory.get_host(site.host.name), site) for site in sites]
     # Read while the hosts answer.
     sidecars = {site.host.name: site.store.present() for site in sites}
@@ -46,12 +49,13 @@ def _status(name: str | None, as_json: bool) -> int:
         seen = greenlet.get()
         told: Answer | str = seen if isinstance(seen, str) else answer(seen)
         pending = Pending(None) if isinstance(seen, str) else _planned(state, seen)
-        hosts.append(host_status(site.host, site.instances, told, pending, sidecars[site.host.name], clock.now()))
+        shown = tuple(item for item in site.instances if only in (None, item.name))
+        hosts.append(host_status(site.host, shown, told, pending, sidecars[site.host.name], clock.now()))
         if isinstance(told, Answer):
             named = [item.name for item in site.host.instances]
             left[site.host.name] = on_host(named, told.tree, told.system, told.cluster, told.usage)
     report = Report(tuple(hosts), _orphans(sites, left, sidecars) if only is None else ())
-    print(json.dumps(report.document(), indent=2) if as_json else text(report))
+    show(json.dumps(report.document(), indent=2) if as_json else text(report))
     return 0 if report.state in ("healthy", "off") else 1
 
 

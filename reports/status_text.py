@@ -1,12 +1,15 @@
 """A status as a person reads it: tables of at most 80 columns, then what needs somebody's attention."""
 
+import re
 import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 
-from desired.status import HostStatus, InstanceStatus, Report, ServiceStatus
+from desired.status import RUNNING, HostStatus, InstanceStatus, Report, ServiceStatus
 
 WIDTH = 80
 _KINDS = ("gateway", "rest", "auth", "storage", "realtime", "meta", "studio", "imgproxy")
+#: systemd's words, short enough for eight columns.
+_UNITS = {"inactive": "down", "activating": "starts", "deactivating": "stops"}
 
 
 def text(report: Report) -> str:
@@ -36,6 +39,8 @@ def _host(host: HostStatus) -> Iterator[str]:
     yield ""
     rows = [(item.name, item.state, str(item.slot), str(item.port), item.url) for item in host.instances]
     yield from _table(("INSTANCE", "STATE", "SLOT", "PORT", "URL"), rows)
+    if host.system == "sandbox":
+        yield "the sandbox has no gateway and no services to ask"
     if any(item.services for item in host.instances):
         yield ""
         heads = ("INSTANCE", *(kind.upper() for kind in _KINDS))
@@ -49,17 +54,19 @@ def _host(host: HostStatus) -> Iterator[str]:
             yield from _wrapped(f"{item.name}: old keys are accepted until {item.rotation.until}")
         for problem in item.problems:
             yield from _wrapped(f"! {item.name}: {problem}")
+        for warning in item.warnings:
+            yield from _wrapped(f"{item.name}: {warning}")
 
 
 def _service(service: ServiceStatus | None) -> str:
-    """`ok`, `-` for off, else what it answered or, when that is nothing, what its unit is."""
+    """`ok`, `-` for off, else what its unit is or, when that runs, what it answered."""
     if service is None or service.state == "off":
         return "-"
     if service.state == "healthy":
         return "ok"
-    if service.answer in (None, "000", "ok"):
-        return "silent" if service.unit in ("active", "reloading") else service.unit or "absent"
-    return "sick" if service.answer == "unhealthy" else service.answer
+    if service.unit not in RUNNING:
+        return _UNITS.get(service.unit, service.unit) if service.unit else "absent"
+    return {None: "silent", "000": "silent", "unhealthy": "sick"}.get(service.answer, str(service.answer))
 
 
 def _uses(item: InstanceStatus) -> tuple[str, ...]:
@@ -68,12 +75,13 @@ def _uses(item: InstanceStatus) -> tuple[str, ...]:
     connections = "?" if database.connections is None else f"{database.connections}/{database.limit}"
     used = "?" if memory.used is None else str(memory.used // 2**20)
     ages = [secret.age_days for secret in item.secrets if secret.age_days is not None]
+    age = "none" if not ages else f"{max(ages)} d" if all(secret.right for secret in item.secrets) else "bad"
     ends = [secret.expires for secret in item.secrets if secret.expires]
     return (
         size,
         connections,
         f"{used}/{memory.limit // 2**20}",
-        f"{max(ages)} d" if ages else "none",
+        age,
         min(ends)[:10] if ends else "-",
         "?" if item.pending is None else str(len(item.pending) or "no"),
         item.rotation.state if item.rotation else "no",
@@ -94,14 +102,18 @@ def _count(changes: Sequence[str]) -> str:
 
 
 def _table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
-    """Columns two spaces apart, one where they would not fit else; the last may be as long as it is."""
+    """Columns two spaces apart, one where they would not fit else; a last cell that is still too long has its own line."""
     lines = [heads, *rows]
     widths = [max(len(line[column]) for line in lines) for column in range(len(heads))]
     gap = "  " if sum(widths) + 2 * (len(widths) - 1) <= WIDTH else " "
     for line in lines:
-        yield gap.join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
+        cells = [cell.ljust(width) for cell, width in zip(line, widths, strict=True)]
+        whole = gap.join(cells).rstrip()
+        yield from [whole] if len(whole) <= WIDTH else [gap.join(cells[:-1]).rstrip(), f"    {line[-1]}"]
 
 
 def _wrapped(line: str) -> list[str]:
     """A command in a message stays whole where it can."""
-    return textwrap.wrap(line, WIDTH, subsequent_indent="    ", break_long_words=False, break_on_hyphens=False)
+    kept = re.sub(r"`[^`]{1,74}`", lambda found: found[0].replace(" ", "\0"), line)
+    lines = textwrap.wrap(kept, WIDTH, subsequent_indent="    ", break_long_words=False, break_on_hyphens=False)
+    return [part.replace("\0", " ") for part in lines]

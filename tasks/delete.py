@@ -10,14 +10,23 @@ The instance may be in group_data, or be left of one that was. Killed anywhere, 
 
 from pyinfra.context import host, inventory
 
-from operations.removal import removal_of
-from operations.steps import take_away
+from operations import activate, build, removal
 from operations.stops import one_message
 
 with one_message():
-    removal = removal_of(inventory, host)
+    of = removal.removal_of(inventory, host)
 
-if removal is None:
+if of is None:
     host.noop("this host has nothing to do with it")
 else:
-    take_away(removal)
+    removal.confirm(name="Confirmed", of=of)
+    removal.entry(name="Entry in group_data", of=of)
+    removal.files(name="Modules", of=of)
+    if of.nixos:
+        build.build(name="Build", site=of.site)
+        activate.activate(name="Activate: system, health of the others", site=of.site)
+    removal.database(name="Database", of=of)
+    removal.data(name="Data", of=of)
+    removal.secrets(name="Secrets", of=of)
+    removal.slot(name="Slot", of=of)
+    removal.report(name="Report", of=of)

@@ -27,11 +27,12 @@ KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZG
 class Case:
     """A host's instances by name (each value as in group_data); the password of `prod` is `password-of-prod`.
 
-    `realtime`: the version whose migrations are wanted; without it nothing is wanted of services."""
+    `realtime`, `storage`: the versions whose migrations are wanted; without realtime's nothing is wanted of services."""
 
     instances: Mapping[str, Mapping[str, Any]]
     salts: Mapping[str, bytes] = field(default_factory=dict)
     realtime: str = ""
+    storage: str = "v7"
 
     @property
     def host(self) -> Host:
@@ -59,7 +60,8 @@ class Case:
 
     @property
     def wanted(self) -> WantedCluster:
-        return wanted(self.host, self.digests, records(self.host, self.realtime) if self.realtime else None)
+        versions = {"realtime": self.realtime, "storage": self.storage}
+        return wanted(self.host, self.digests, records(self.host, versions) if self.realtime else None)
 
     def look(self, server: Server, only: str | None = None) -> Observation:
         """What is, as far as a run sees it."""

@@ -1,6 +1,6 @@
 """A server that tells what of a request arrived: a stand-in for a gateway's port and for Authelia's. `python -m tests.echo PORT`
 
-    GET /slow            a byte, and another one two seconds later
+    GET .../slow         a byte, and another one two seconds later; like every stream without a length
     Upgrade: websocket   101, and every byte comes back
     /api/authz/...       as Authelia: 200 with the cookie `authelia=ok`, else the way to its portal
 """
@@ -41,11 +41,11 @@ async def _answer(reader: StreamReader, writer: StreamWriter) -> bool:
     status, location = "200 OK", ""
     if path.startswith("/api/authz/") and "authelia=ok" not in one.get("cookie", ""):
         status, location = ("302 Found" if "forward-auth" in path else "401 Unauthorized"), f"Location: {PORTAL}\r\n"
-    if path == "/slow":
-        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n.")
+    if path.endswith("/slow"):
+        writer.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\n.\r\n")
         await writer.drain()
         await asyncio.sleep(2)
-        writer.write(b".")
+        writer.write(b"1\r\n.\r\n0\r\n\r\n")
         return True
     text = json.dumps({"method": method, "path": path, "headers": headers, "first": first, "size": size}).encode()
     if path.startswith("/api/authz/"):

@@ -1,8 +1,9 @@
 """Loaded into pyinfra by a test's config.py: stops it at one of the host's commands, as INTERRUPT says.
 
 `WHEN COMMAND kill` or `WHEN COMMAND pause FILE`: WHEN is `before` the command is sent, when it is `sent`, or `after` it has
-ended; COMMAND is the name of a host script, or `sql`. A pause makes FILE and goes on when it is gone. INTERRUPT_LOG names a
-file that gets the commands' names.
+ended; COMMAND is the name of a host script, or `sql`. A pause makes FILE and goes on when it is gone. `number N kill` ends it
+at the Nth of all these points, and of those after a file of the project was put in place or removed. INTERRUPT_LOG names a file
+that gets the commands' names, INTERRUPT_POINTS one that gets every point.
 """
 
 import os
@@ -15,8 +16,9 @@ from typing import Any
 from paramiko.channel import Channel
 
 _SCRIPTS = Path(__file__).parent.parent / "templates/host"
-_STEPS = ("install", "build", "arm", "activate", "start", "confirm", "purge")
+_STEPS = ("install", "build", "dump", "arm", "activate", "start", "confirm", "login", "purge")
 _seen: list[str] = []
+_points = 0
 
 
 def _has(command: str, script: str) -> bool:
@@ -34,8 +36,15 @@ def _name(command: str) -> str | None:
 
 
 def _reached(when: str, name: str | None) -> None:
+    global _points
+    if name is None:
+        return
+    _points += 1
+    if log := os.environ.get("INTERRUPT_POINTS"):
+        with Path(log).open("a") as file:
+            file.write(f"{when} {name}\n")
     wanted = os.environ.get("INTERRUPT", "").split(" ")
-    if wanted[:2] != [when, name]:
+    if wanted[:2] not in ([when, name], ["number", str(_points)]):
         return
     if wanted[2] == "kill":
         os.kill(os.getpid(), signal.SIGKILL)
@@ -44,6 +53,27 @@ def _reached(when: str, name: str | None) -> None:
     while there.exists():
         time.sleep(0.02)
 
+
+_rename, _unlink = os.rename, os.unlink
+
+
+def _file(path: Any) -> str | None:
+    """A file of the project, which this process runs in; its own ones aside."""
+    name = os.path.relpath(os.fspath(path))
+    return None if name.startswith("..") or name.endswith((".tmp", ".lock", "paused")) else name
+
+
+def _renamed(source: Any, to: Any, **keywords: Any) -> None:
+    _rename(source, to, **keywords)
+    _reached("after", f"write {name}" if (name := _file(to)) else None)
+
+
+def _unlinked(path: Any, **keywords: Any) -> None:
+    _unlink(path, **keywords)
+    _reached("after", f"remove {name}" if (name := _file(path)) else None)
+
+
+os.rename, os.unlink = _renamed, _unlinked  # type: ignore[assignment]
 
 _send, _end = Channel.exec_command, Channel.recv_exit_status
 

@@ -134,6 +134,13 @@ class Lab:
                 if process.poll() is None:
                     process.kill()
 
+    def killed(self, number: int, *arguments: str, script: str = "deploy.py", points: Path | None = None) -> Run:
+        """A run that SIGKILL ends at its `number`th point, or with 0 never; `points` gets every one it comes to."""
+        environment = {"INTERRUPT": f"number {number} kill", **self._hook(None)}
+        if points:
+            environment["INTERRUPT_POINTS"] = str(points)
+        return self.project.converge(*arguments, script=script, env=environment)
+
     def _hook(self, log: Path | None) -> dict[str, str]:
         path = str(ROOT / "tests/interruption.py")
         text = f"exec(compile(open({path!r}).read(), {path!r}, 'exec'), {{'__file__': {path!r}, '__name__': 'interruption'}})\n"

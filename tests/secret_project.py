@@ -15,6 +15,7 @@ import pytest
 from desired.errors import Stop
 from desired.estate import Host, HostInput, Layer, validate
 from desired.instance import Instance
+from desired.renewal import NOTHING, Renewal
 from tests.keys import KeyPair, keypair
 from workstation.secret_store import SecretStore
 
@@ -50,17 +51,21 @@ class SecretProject:
     def directory(self) -> Path:
         return self.path / "secrets"
 
+    def instances(self, renewal: Renewal = NOTHING) -> tuple[Instance, ...]:
+        """With the generations that such a run leaves."""
+        return self.store.rotating(self.host.instances, renewal)
+
     def instance(self, name: str) -> Instance:
         return next(instance for instance in self.host.instances if instance.name == name)
 
-    def deploy(self, renew: frozenset[str] = frozenset()) -> list[str]:
+    def deploy(self, renewal: Renewal = NOTHING) -> list[str]:
         """Plan and apply, as a run does; the changes as text."""
-        plan = self.store.plan(self.host, self.host.instances, renew)
+        plan = self.store.plan(self.host, self.instances(renewal), renewal)
         self.store.apply(plan)
         return [str(change) for change in plan.changes]
 
     def planned(self) -> list[str]:
-        return [str(change) for change in self.store.plan(self.host, self.host.instances).changes]
+        return [str(change) for change in self.store.plan(self.host, self.instances()).changes]
 
     def adopt(self, name: str) -> list[str]:
         return [str(change) for change in self.store.adopt(self.host, self.instance(name))]

@@ -53,7 +53,11 @@ if [ -S /run/postgresql/.s.PGSQL.5432 ]; then
   sql <<'SQL'
 {_CATALOGS}
 SQL
-  runuser -u postgres -- pg_dumpall --schema-only | grep -v '^.\(un\)\?restrict ' | sha256sum | sed 's/^/schemas /'
+  dumped() {{ runuser -u postgres -- "$@" | grep -v '^.\(un\)\?restrict ' | sha256sum; }}
+  echo "shared $(dumped pg_dumpall --globals-only)"
+  for database in $(runuser -u postgres -- psql -X -qtA -d postgres -c 'SELECT datname FROM pg_database WHERE datallowconn'); do
+    echo "inside $database $(dumped pg_dump --schema-only "$database")"
+  done
 fi
 """
 #: Units that come and go by themselves: logins, timers of Debian, what a rebuild calls.
@@ -83,10 +87,12 @@ class Catalog:
 @dataclass(frozen=True)
 class Seen:
     """`project`: path to sha256 of the user's own files; `entries`: file of group_data and instance, of each one that is named
-    there; `files`: `Machine.snapshot` of TREES."""
+    there; `ids`: secret to the id of its value; `files`: `Machine.snapshot` of TREES; `shared`, `insides`: digests of what is
+    dumped of the cluster and of each database, without rows."""
 
     project: Mapping[str, str]
     entries: frozenset[tuple[str, str]]
+    ids: Mapping[str, str]
     slots: Mapping[str, int]
     files: Mapping[str, str]
     system: str
@@ -97,7 +103,8 @@ class Seen:
     reloads: Mapping[str, int]
     roles: Catalog
     databases: Catalog
-    schemas: str
+    shared: str
+    insides: Mapping[str, str]
 
     def entries_of(self, name: str) -> list[str]:
         """The files of group_data that name an instance."""
@@ -117,6 +124,7 @@ def look(project: Project, machine: Machine) -> Seen:
     return Seen(
         project={path: sha256(content).hexdigest() for path, content in mine.items()},
         entries=frozenset((path, name) for path, text in mine.items() for name in _instances(path, text)),
+        ids={path[8:-5]: json.loads(mine[path])["id"] for path in mine if re.fullmatch(r"secrets/[^.].*\.json", path)},
         slots=json.loads(mine.get("slots.json", b"{}")).get(machine.ip, {}),
         files=machine.snapshot(*TREES),
         system=one["system"],
@@ -126,8 +134,9 @@ def look(project: Project, machine: Machine) -> Seen:
         units={name: unit for name, unit in units.items() if not _PASSING.match(name)},
         reloads=Counter(rest for key, rest in lines if key == "reloaded"),
         roles=_catalog(rest for key, rest in lines if key == "role"),
-        databases=_catalog(rest for key, rest in lines if key == "database"),
-        schemas=one.get("schemas", ""),
+        databases=_catalog((rest for key, rest in lines if key == "database"), whose=3),
+        shared=one.get("shared", ""),
+        insides=dict(rest.split(" ", 1) for key, rest in lines if key == "inside"),
     )
 
 
@@ -138,9 +147,11 @@ def _instances(path: str, text: bytes) -> Iterator[str]:
     yield from values.get("instances", {})
 
 
-def _catalog(lines: Iterator[str]) -> Catalog:
+def _catalog(lines: Iterator[str], whose: int | None = None) -> Catalog:
+    """`whose`: how many words of a comment say whose the thing is and count with it; what follows is a record."""
     rows = [(*line.split(" ", 2), "")[:3] for line in lines]
-    return Catalog({name: digest for name, digest, _ in rows}, {name: comment for name, _, comment in rows})
+    digests = {name: " ".join([digest, *comment.split()[:whose]]) for name, digest, comment in rows}
+    return Catalog(digests, {name: comment for name, _, comment in rows})
 
 
 def made(before: Seen, after: Seen) -> set[str]:
@@ -161,7 +172,10 @@ def _made(before: Seen, after: Seen) -> Iterator[str]:
         if path in edited:
             continue
         if file.endswith(".age"):
-            yield f"{_owner(file, names)}: {verb.replace('update', 're-encrypt')} {file}"
+            secret = file.removesuffix(".age")
+            if verb == "update" and before.ids.get(secret) == after.ids.get(secret):
+                verb = "re-encrypt"
+            yield f"{_owner(file, names)}: {verb} {file}"
         elif path.startswith("secrets/") and path.endswith(".nix"):
             yield f"host: {verb} {path}"
         elif path != "slots.json" and not (path.startswith("secrets/") and path.removesuffix("json") + "age" in secrets):
@@ -173,7 +187,7 @@ def _made(before: Seen, after: Seen) -> Iterator[str]:
     for path, verb in _changed(before.files, after.files):
         if marker := re.fullmatch(r"/var/lib/supabase/(\w+)/database-ready", path):
             yield f"{marker[1]}: {verb} marker database-ready"
-        directory = re.fullmatch(r"/(var/lib|run)/supabase/(\w+)", path)
+        directory = re.fullmatch(r"/(var/lib/supabase|var/lib/supabase/dumps|run/supabase)/(\w+)", path)
         if verb == "remove" and directory and directory[2] in names:
             yield f"{directory[2]}: remove directory {path}"
     if before.switches != after.switches:
@@ -183,8 +197,8 @@ def _made(before: Seen, after: Seen) -> Iterator[str]:
             if old.digests or not _INITIAL.match(name):
                 comment = new.comments.get(name, old.comments.get(name))
                 yield f"{_owner(f'{comment} {name}', names)}: {verb} {kind} {name}"
-    for name, verb in _changed(before.databases.comments, after.databases.comments):
-        if verb != "remove" and (before.databases.digests or not _INITIAL.match(name)):
+    for name, verb in _changed(before.insides, after.insides):
+        if verb != "remove" and (before.insides or not _INITIAL.match(name)):
             yield f"{_owner(name, names)}: {verb} schemas of database {name}"
     for name in sorted({*before.units, *after.units}):
         old_unit, unit = before.units.get(name, Unit("inactive", "")), after.units.get(name, Unit("inactive", ""))

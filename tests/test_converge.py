@@ -182,8 +182,12 @@ def test_a_second_run_leaves_every_process_and_byte(world: World, shop: Session)
     after = look(world.lab.project, world.machine)
     assert after == before
     assert world.lab.project.files() == state
-    running = [name for name, unit in after.units.items() if name.startswith("supabase-") and unit.state == "active"]
-    assert len([name for name in running if name.endswith(".service")]) == 4
+    running = {name for name, unit in after.running("supabase-").items() if unit.state == "active"}
+    assert {name for name in running if name.endswith((".service", ".socket"))} == {
+        f"supabase-{name}{unit}"
+        for name, port in (("dev", 8000), ("prod", 8001))
+        for unit in (".service", "-rest.service", "-net.service", f"-{port}.socket")
+    }
 
 
 def test_log_level_of_dev_restarts_dev_and_leaves_prod_s_connections(world: World, shop: Session) -> None:
@@ -234,8 +238,7 @@ def test_switched_off_and_on_again_an_instance_has_its_rows(world: World, shop: 
     checked = converge_checked(world.lab.project, world.machine)
     assert {kind for kind in checked.kinds if kind.startswith("dev: ")} == {
         "dev: update file instances/dev.json",
-        "dev: stop supabase-dev.service",
-        "dev: stop supabase-dev-rest.service",
+        *(f"dev: stop supabase-dev{unit}" for unit in (".service", "-rest.service", "-net.service", "-8000.socket")),
     }
     assert checked.after.slots == slots
     assert {p: c for p, c in world.lab.project.files().items() if "secrets/" in p} == {

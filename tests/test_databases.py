@@ -155,6 +155,8 @@ DRIFT = {
     "inheriting": ("GRANT anon TO supabase_prod_authenticator WITH INHERIT TRUE", "options of its membership in anon"),
     "parameter": ("REVOKE SET ON PARAMETER log_min_messages FROM supabase_prod_realtime", "SET ON PARAMETER log_min_messages"),
     "shared role": ("ALTER ROLE anon BYPASSRLS LOGIN", "NOLOGIN, NOBYPASSRLS"),
+    "shared settings": ("ALTER ROLE anon SET statement_timeout = '1ms'", "RESET ALL"),
+    "shared settings here": ("ALTER ROLE anon IN DATABASE supabase_dev SET search_path = nowhere", "RESET ALL"),
     "shared membership": ("GRANT pg_monitor TO service_role", "not a member of pg_monitor"),
     "public connect": ("GRANT CONNECT ON DATABASE supabase_prod TO PUBLIC", "REVOKE CONNECT FROM PUBLIC"),
     "stray connect": ("GRANT CONNECT ON DATABASE supabase_prod TO supabase_dev", "REVOKE CONNECT FROM supabase_dev"),

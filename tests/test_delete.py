@@ -142,6 +142,7 @@ def test_beside_traffic_strangers_and_open_connections(lab: Lab) -> None:
     sql(lab, "SELECT pg_create_logical_replication_slot('dev', 'pgoutput');")
     sql(lab, "SELECT pg_create_logical_replication_slot('mine', 'pgoutput');", "supabase_dev")
     shared = sql(lab, "SELECT string_agg(rolname, ' ' ORDER BY rolname) FROM pg_roles WHERE NOT rolcanlogin")
+    lab.machine.run("install -D /dev/null /var/lib/supabase/dumps/dev/of-before.dump")
     with dev.session() as session, lab.traffic("prod") as prod:
         assert session.ask("SELECT 1;") == "1"
         checked = delete(lab, "dev")

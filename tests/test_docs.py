@@ -60,9 +60,20 @@ def test_documented_defaults_of_an_instance_are_the_real_ones(key: str) -> None:
     assert str(KEYS[key].default) in row.split("|")[2]
 
 
+def test_what_nobody_has_run_is_named_with_its_option() -> None:
+    """Every option that says so of itself, and no other that is not there."""
+    limits = (ROOT / "docs/limits.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"`([a-z_]+\.[a-z_]+) = ", limits))
+    assert named <= KEYS.keys()
+    unseen = {re.findall(r"`([^`]+)`", line)[0] for line in INSTANCES.splitlines() if "with the real program" in line}
+    assert unseen
+    assert unseen <= named
+
+
 @pytest.mark.parametrize("page", [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))], ids=lambda page: page.name)
 def test_links_lead_somewhere(page: Path) -> None:
-    for target in re.findall(r"\]\(([^)#]+)", page.read_text(encoding="utf-8")):
+    text = re.sub(r"`[^`\n]*`", "", page.read_text(encoding="utf-8"))
+    for target in re.findall(r"\]\(([^)#]+)", text):
         if not target.startswith("https://"):
             assert (page.parent / target).exists(), target
 

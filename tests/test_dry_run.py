@@ -71,7 +71,10 @@ def _drift(lab: Lab) -> None:
         "ALTER ROLE supabase_dev PASSWORD 'somebody''s own'",
         "GRANT CONNECT ON DATABASE supabase_dev TO supabase_prod",
         "ALTER ROLE anon LOGIN",
-        "COMMENT ON DATABASE supabase_prod IS 'supabase: instance prod'",
+        "COMMENT ON DATABASE supabase_prod IS NULL",
+        "\\connect supabase_prod\nDROP SCHEMA graphql_public",
+        "ALTER DEFAULT PRIVILEGES FOR ROLE supabase_prod IN SCHEMA public REVOKE ALL ON TABLES FROM anon",
+        "DROP EVENT TRIGGER pgrst_drop_watch",
     )
     lab.machine.run("runuser -u postgres -- psql -X -q -v ON_ERROR_STOP=1 -f -", stdin=";\n".join(sql) + ";\n")
 
@@ -120,7 +123,11 @@ DEV = {"dev: update file instances/dev.json", REBUILD}
 DEV_RESTARTS = {change for change in RESTARTS if change.startswith("dev")}
 SCENARIOS = (
     Scenario("nothing to do", _nothing, set()),
-    Scenario("port", _port, DEV | {"dev: restart supabase-dev.service"}),
+    Scenario(
+        "port",
+        _port,
+        DEV | {"dev: restart supabase-dev.service", "dev: stop supabase-dev-8000.socket", "dev: start supabase-dev-9000.socket"},
+    ),
     Scenario("services off", _services_off, DEV | {"dev: restart supabase-dev.service", "dev: stop supabase-dev-rest.service"}),
     Scenario("services on", _services_on, DEV | {"dev: restart supabase-dev.service", "dev: start supabase-dev-rest.service"}),
     Scenario("services not served yet", _not_served, DEV),
@@ -147,7 +154,8 @@ SCENARIOS = (
         _drift,
         {
             *("host: update role anon", "dev: update role supabase_dev", "dev: update role supabase_dev_auth"),
-            *("dev: update database supabase_dev", "prod: update schemas of database supabase_prod"),
+            *("dev: update database supabase_dev", "prod: update database supabase_prod"),
+            "prod: update schemas of database supabase_prod",
         },
     ),
     Scenario("killed after the upload", _killed_after_upload, {REBUILD, *DEV_RESTARTS}),
@@ -160,7 +168,7 @@ SCENARIOS = (
             REBUILD,
             *(f"late: create role supabase_late{part}" for part in ("", "_auth", "_authenticator", "_realtime", "_storage")),
             *("late: create database supabase_late", "late: create schemas of database supabase_late"),
-            *("late: start supabase-late.service", "late: start supabase-late-rest.service"),
+            *(f"late: start supabase-late{unit}" for unit in ("-net.service", "-8003.socket", "-rest.service", ".service")),
             "late: create marker database-ready",
         },
     ),

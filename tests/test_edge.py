@@ -49,7 +49,10 @@ UNCHOSEN = ObservedTree({"default.nix": "1"}, SERVED, {"domain": "example.org"})
         (NOTHING, tree(edge="none"), CADDY, []),
         (tree(), tree(), CADDY, []),
         (tree(), tree(), {"caddy.service": "failed"}, ["start caddy.service"]),
-        (tree(), tree(edge="gateway"), CADDY, []),
+        (tree(), tree(edge="gateway"), CADDY, ["reload caddy.service (virtual hosts)"]),
+        (tree(edge="gateway"), tree(), CADDY, ["reload caddy.service (virtual hosts)"]),
+        (tree(), UNCHOSEN, CADDY, ["reload caddy.service (virtual hosts, if media.gateway makes them)"]),
+        (UNCHOSEN, UNCHOSEN, CADDY, []),
         (tree(), tree({"prod": SERVED["prod"]}), CADDY, ["reload caddy.service (virtual hosts)"]),
         (tree(), tree({**SERVED, "dev": {**SERVED["dev"], "enable": False}}), CADDY, ["reload caddy.service (virtual hosts)"]),
         (tree(), tree({**SERVED, "dev": {**SERVED["dev"], "logLevel": "warn"}}), CADDY, []),
@@ -163,7 +166,7 @@ def test_large_and_slow_bodies_stream(world: World) -> None:
             assert reply.json["first"] < sent["last"]
         grown = edge.memory() - before
         connection = edge.connect(world.context, "supabase-raw")
-        connection.request("GET", "/slow", headers={"Cookie": "authelia=ok"})
+        connection.request("GET", "/storage/v1/slow")
         start = time.monotonic()
         response = connection.getresponse()
         assert response.read(1) == b"."
@@ -208,7 +211,8 @@ def test_authelia_is_asked_for_studio_alone(world: World) -> None:
             reply = edge.ask(world.context, path, apikey=service)
             to_portal = reply.status == 302 and reply.headers["Location"] == PORTAL
             assert to_portal or "no Route" not in reply.text, path
-            assert whose != "rest" or '"code":' in reply.text, path
+            # `{}` is PostgREST's for a path of more than one name
+            assert whose != "rest" or '"code":' in reply.text or reply.text == "{}", path
             assert whose != "studio" or to_portal, path
         inside = edge.ask(world.context, "/project", Cookie="authelia=ok", Authorization="Basic c3VwYWJhc2U6eA==")
         assert "no Route" in inside.text

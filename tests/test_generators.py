@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import jwt
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -149,6 +150,35 @@ def test_values_that_a_person_puts_in(project: SecretProject, kind: str, value: 
     fault = GENERATORS[kind].fault(value, materials[kind])
     assert (fault is None) == fine
     assert fault is None or value not in fault
+
+
+DEMO_CLAIMS = {"iss": "supabase-demo", "role": "anon", "exp": 1983812996}
+
+
+@pytest.mark.parametrize(
+    ("kind", "value"),
+    [
+        ("jwt", "your-super-secret-jwt-token-with-at-least-32-characters-long"),
+        ("jwt", "super-secret-jwt-token-with-at-least-32-characters-long"),
+        ("db", "postgresql://supabase_prod:your-super-secret-and-long-postgres-password@localhost:5432/supabase_prod"),
+        ("dashboard", "this_password_is_insecure_and_should_be_updated"),
+        ("s3", "625729a08b95bf1b7ff351a663f3a23c:850181e4652dd023b7a98c58ae0d2d34bd487ee0cc3254aed6eda37307425907"),
+        ("anon", jwt.encode(DEMO_CLAIMS, "super-secret-jwt-token-with-at-least-32-characters-long")),
+        (
+            "service",
+            jwt.encode({**DEMO_CLAIMS, "role": "service_role"}, "super-secret-jwt-token-with-at-least-32-characters-long"),
+        ),
+        ("environment-realtime", "DB_ENC_KEY=supabaserealtime"),
+        ("environment-meta", "A=1\nCRYPTO_KEY=SAMPLE_KEY"),
+    ],
+)
+def test_what_everybody_knows_is_no_secret(project: SecretProject, kind: str, value: str) -> None:
+    """supabase-stack.md §5: values of Supabase's examples, which the form of a kind would allow."""
+    _, materials = made(project)
+    fault = GENERATORS[kind].fault(value, materials[kind])
+    assert fault is not None
+    assert "public example configuration" in fault
+    assert value not in fault
 
 
 def test_inputs_tell_apart_what_must_be_told_apart(project: SecretProject, tmp_path: Path) -> None:

@@ -152,7 +152,7 @@ def test_several_instances_and_services(gateway: Gateway) -> None:
 
 
 def test_an_instance_that_serves_nothing_shows_that_its_gateway_runs(gateway: Gateway) -> None:
-    Handler.broken["/rest/v1/"] = 404
+    Handler.broken["/functions/v1"] = 404
     assert broken(gateway.probe("prod", "gateway"), light=True) == broken(gateway.probe("prod", "gateway")) == {}
     Handler.broken.clear()
     assert broken(gateway.probe("prod", "gateway")) == {"prod": "gateway answers HTTP 200"}

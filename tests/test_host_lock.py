@@ -17,6 +17,12 @@ from tests.project import Project
 
 #: The longest that a run cut off from the network keeps the host when nothing else ends its lock.
 SILENCE = 30
+VERBS = {
+    "tasks/create.py": ("instance=third",),
+    "tasks/delete.py": ("instance=dev", "confirm=dev"),
+    "tasks/update_secret.py": ("instance=dev", "secret=db"),
+    "tasks/rotate_secrets.py": ("instance=dev",),
+}
 LOST = "this run no longer has the host"
 
 
@@ -57,6 +63,23 @@ def test_the_second_stops_at_once(lab: Lab, other: Lab) -> None:
         said = first.go_on()
     assert said.status == 0, said.output
     assert int(lab.machine.run("cat /var/lib/supabase/epoch").stdout) == int(before) + 1
+
+
+@pytest.mark.parametrize("where", ["another copy", "the same directory"])
+def test_a_verb_stops_at_once_and_has_changed_nothing(lab: Lab, other: Lab, where: str) -> None:
+    """Not even a file of the project, in which it would begin."""
+    second = (other if where == "another copy" else lab).project
+    lab.change()
+    with lab.paused("after", "build") as first:
+        files, there = second.files(), lab.standing()
+        holder = f"{os.environ.get('USER') or os.getuid()}@{socket.gethostname()} pid {first.process.pid} since 20"
+        for script, data in VERBS.items():
+            run = second.converge(*(word for item in data for word in ("--data", item)), script=script)
+            assert run.status != 0, script
+            assert f"another run is changing this host: {holder}" in run.output, (script, run.output)
+            assert second.files() == files, script
+        assert lab.standing() == there
+        assert first.go_on().status == 0
 
 
 def test_reading_needs_no_lock(lab: Lab, other: Lab) -> None:

@@ -85,11 +85,14 @@ def test_from_birth_to_a_new_version(pg: Server) -> None:
     assert members(pg) == before, "what it granted goes with its right"
     assert as_realtime(pg, "prod", GRANT.format("anon")) == 3
     assert first.plan(pg) == ()
-    assert observed(pg).databases["supabase_prod"].record == Record("v1", "supabase-storage")
+    assert observed(pg).databases["supabase_prod"].record == Record("v1", "supabase-storage", "v7")
 
     second = replace(first, realtime="v2")
     plan = planned(pg, second)
-    assert [item.change.what for item in plan.differences] == ["migrations of realtime"]
+    assert [str(item.change) for item in plan.differences] == [
+        "update migrations of realtime (v2; until they are through its login may grant supabase_realtime_admin)",
+        "update service realtime of database supabase_prod (v1 -> v2, dump first)",
+    ]
     (lend,) = plan.lend()
     run(lend)
     assert lent(pg, "prod")
@@ -97,7 +100,7 @@ def test_from_birth_to_a_new_version(pg: Server) -> None:
     assert lent(pg, "prod"), "the stream does not take it back"
     settle(plan)
     assert second.plan(pg) == ()
-    assert observed(pg).databases["supabase_prod"].record == Record("v2", "supabase-storage")
+    assert observed(pg).databases["supabase_prod"].record == Record("v2", "supabase-storage", "v7")
 
 
 def test_a_run_that_fails_takes_it_back(pg: Server) -> None:
@@ -152,19 +155,23 @@ def test_where_nothing_is_served_nothing_is_wanted_of_services(pg: Server) -> No
 
 
 def test_the_record() -> None:
-    full = Record("v2.154.0", "uploads")
+    full = Record("v2.154.0", "uploads", "v1.90.1")
     text = full.text("supabase: instance prod")
-    assert text == "supabase: instance prod realtime v2.154.0 bucket uploads"
+    assert text == "supabase: instance prod realtime v2.154.0 bucket uploads storage v1.90.1"
     assert recorded(text) == full
     assert recorded("supabase: instance prod") == recorded(None) == Record()
     assert recorded("supabase: instance prod bucket uploads") == Record(None, "uploads")
     assert recorded("supabase: instance prod bootstrap 0123 bucket uploads") == Record(None, "uploads")
-    assert Record("v3", None).over(full) == Record("v3", "uploads")
+    assert Record("v3", None).over(full) == Record("v3", "uploads", "v1.90.1")
 
 
 def test_records_follow_the_services() -> None:
     host = Case({"full": FULL, "app": {"profile": "app", "storage": {"bucket": "mine"}}, "api": {"profile": "api"}}).host
-    assert records(host, "v1") == {"full": Record("v1", "supabase-storage"), "app": Record(None, "mine"), "api": Record()}
+    assert records(host, {"realtime": "v1", "storage": "v7"}) == {
+        "full": Record("v1", "supabase-storage", "v7"),
+        "app": Record(None, "mine", "v7"),
+        "api": Record(),
+    }
 
 
 def test_a_stream_planned_blind_lends_after_the_roles_are_there() -> None:

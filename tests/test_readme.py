@@ -86,6 +86,9 @@ def test_sandbox_command(place: Path, user: str) -> None:
         second = run(command("sandbox").rsplit("&&", 1)[1])
         assert "nothing changed" in clean(second.stdout), second.stdout
         assert "] Success" not in clean(second.stdout)
+        status = run(".venv/bin/python -m reports.status")
+        assert status.returncode == 0, status.stdout
+        assert status.stdout.splitlines()[-1] == "healthy"
     finally:
         run(".venv/bin/pyinfra -y inventory.py tasks/sandbox_reset.py")
 

@@ -11,10 +11,12 @@ from typing import Any
 
 import pytest
 
-from desired import scram
+from desired import rotation, scram, tokens
+from desired.instance import OVERLAPPING
+from desired.renewal import Renewal
 from tests.keys import keypair
 from tests.secret_project import SecretProject, forked, quick_directory, secret_project, tree_digest
-from workstation import age, lock, slot_file
+from workstation import age, clock, lock, slot_file
 
 KILLED = 137
 KINDS = ("anon", "db", "dbverifier", "jwt", "service")
@@ -119,7 +121,7 @@ def test_a_new_recipient(deployed: SecretProject, place: Path) -> None:
 def test_a_renewed_signing_secret(deployed: SecretProject, place: Path) -> None:
     """Whatever was renewed when the run was killed stays so: the run after it only completes."""
     old = deployed.values()
-    for project in kills(deployed, lambda project: project.deploy(frozenset({"jwt"})), place):
+    for project in kills(deployed, lambda project: project.deploy(Renewal(frozenset({"jwt"}))), place):
         in_place = project.values()
         recovered(project, SecretProject.deploy)
         now = project.values()
@@ -128,6 +130,48 @@ def test_a_renewed_signing_secret(deployed: SecretProject, place: Path) -> None:
             renewed = [now[f"supabase-{name}-{kind}"] != old[f"supabase-{name}-{kind}"] for kind in ("jwt", "anon", "service")]
             assert len(set(renewed)) == 1, "signing secret and keys belong together"
             assert now[f"supabase-{name}-db"] == old[f"supabase-{name}-db"]
+
+
+def advanced(project: SecretProject) -> None:
+    """Whatever stage of a rotation is left, as `supabase-rotate-secrets` does it."""
+    (item,) = project.host.instances
+    standing = project.store.standings([item])[item.name]
+    for stage in rotation.stages(standing, clock.now(), retire_now=False):
+        project.deploy(Renewal(stage=stage))
+
+
+@pytest.mark.parametrize("stage", ["start", "switch", "retire"])
+def test_a_stage_of_a_rotation(deployed: SecretProject, place: Path, stage: rotation.Stage) -> None:
+    """Nothing that was accepted is lost before its time, and signing secret and keys stay one generation."""
+    path = place / "before"
+    shutil.copytree(deployed.path, path, ignore=shutil.ignore_patterns(lock.FILE))
+    project = replace(deployed, path=path, names=("prod",))
+    stages: list[rotation.Stage] = ["start", "switch", "retire"]
+    for earlier in stages[: stages.index(stage)]:
+        project.deploy(Renewal(stage=earlier))
+    old = {name: value for name, value in project.values().items() if name.startswith("supabase-prod-")}
+    for killed in kills(project, lambda project: project.deploy(Renewal(stage=stage)), place / "kills"):
+        if stage != "retire":
+            recovered(killed, advanced)
+        else:
+            recovered(killed, lambda project: project.deploy(Renewal(stage="retire")))
+        now = killed.values()
+        previous = {kind: now.get(f"supabase-prod-{kind}-previous") for kind in OVERLAPPING}
+        current = {kind: now[f"supabase-prod-{kind}"] for kind in OVERLAPPING}
+        assert not [name for name in now if name.endswith("-next")]
+        if stage == "retire":
+            assert set(previous.values()) == {None}
+            assert all(current[kind] == old[f"supabase-prod-{kind}"] for kind in OVERLAPPING)
+            continue
+        assert previous == {kind: old[f"supabase-prod-{kind}"] for kind in OVERLAPPING}
+        if stage == "switch":
+            assert current == {kind: old[f"supabase-prod-{kind}-next"] for kind in OVERLAPPING}
+        for generation in (current, previous):
+            secret, anon, service = (str(generation[kind]) for kind in OVERLAPPING)
+            for token, role in ((anon, "anon"), (service, "service_role")):
+                assert tokens.fault(token, secret, role, clock.now()) is None
+        assert now["supabase-prod-db"] != old["supabase-prod-db"]
+        assert scram.matches(now["supabase-prod-dbverifier"], now["supabase-prod-db"].split(":")[2].split("@")[0])
 
 
 def test_an_adoption(deployed: SecretProject, place: Path) -> None:

@@ -63,9 +63,9 @@ def test_a_new_instance_needs_nothing_opened() -> None:
 @pytest.mark.parametrize("kind", GIVEN)
 def test_what_a_person_gives_is_asked_for_and_never_made(kind: str) -> None:
     how = (
-        f"it is yours to give: {GENERATORS[kind].what}. Put it there with `age -a -R ~/.ssh/id_ed25519.pub -o "
-        f"secrets/supabase-prod-{kind}.age`, or with agenix: `just supabase-adopt prod` writes the rule, then "
-        f"`agenix -e supabase-prod-{kind}.age` in secrets/. In the end `just supabase-adopt prod` takes it over"
+        f"it is yours to give: {GENERATORS[kind].what}. `just supabase-update-secret prod {kind} --stdin` takes it from "
+        f"standard input; or with agenix: `just supabase-adopt prod` writes the rule, then `agenix -e supabase-prod-{kind}.age` "
+        "in secrets/, and `just supabase-adopt prod` takes it over"
     )
     secret = f"supabase-prod-{kind}"
     for files, renew, start in (

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from desired.errors import Busy, SecretStop
+from desired.renewal import Renewal
 from tests.keys import keypair
 from tests.secret_project import SecretProject, forked, secret_project, tree_digest
 from workstation import lock
@@ -223,7 +224,7 @@ def test_a_re_encrypted_file_is_a_changed_file(project: SecretProject) -> None:
 
 def test_files_of_two_commits_do_not_mix(project: SecretProject) -> None:
     old = {suffix: (project.directory / f"supabase-prod-anon.{suffix}").read_bytes() for suffix in ("age", "json")}
-    project.deploy(frozenset({"jwt"}))
+    project.deploy(Renewal(frozenset({"jwt"})))
     for suffix, content in old.items():
         (project.directory / f"supabase-prod-anon.{suffix}").write_bytes(content)
     project.stops(project.planned, "supabase-prod-anon.age was made from another jwt", "restore both from one commit")
@@ -232,7 +233,7 @@ def test_files_of_two_commits_do_not_mix(project: SecretProject) -> None:
 def test_other_values_in_group_data(project: SecretProject) -> None:
     moved = replace(project, postgresql_port=5433)
     moved.stops(moved.planned, "supabase-dev-db.age was made for other values", "port 5433", "update-secret dev db")
-    changes = moved.deploy(frozenset({"db"}))
+    changes = moved.deploy(Renewal(frozenset({"db"})))
     assert [change for change in changes if "prod" in change] == [
         "update supabase-prod-db.age",
         "update supabase-prod-dbverifier.age (derived from supabase-prod-db)",
@@ -324,7 +325,7 @@ def test_recipients_cannot_change_without_the_right_identity(project: SecretProj
 def test_renewal_takes_all_derived_and_nothing_else(project: SecretProject, renew: set[str], changed: set[str]) -> None:
     values, before = project.values(), project.files()
     prod = [project.instance("prod")]
-    project.store.apply(project.store.plan(project.host, prod, frozenset(renew)))
+    project.store.apply(project.store.plan(project.host, prod, Renewal(frozenset(renew))))
     now, after = project.values(), project.files()
     names = {f"supabase-prod-{kind}" for kind in changed}
     assert {name for name in values if now[name] != values[name]} == names

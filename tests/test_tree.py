@@ -13,12 +13,16 @@ TREE = wanted(HOST)
 ALL = tuple(sorted(TREE.files))
 PROD = tuple(path for path in ALL if "prod" in path)
 SECRET = "secrets/supabase-dev-jwt.age"
+#: The secrets of profile full, the default.
+KINDS = ("anon", "dashboard", "db", "dbverifier", "jwt", "meta", "realtime", "s3", "service")
 
 
 def test_the_files_of_a_whole_run() -> None:
     assert {path for path in ALL if "/" not in path} == {*MODULE, "host.json"}
     assert [path for path in ALL if path.startswith("instances/")] == ["instances/dev.json", "instances/prod.json"]
-    assert len([path for path in ALL if path.startswith("secrets/")]) == 10
+    assert {path for path in ALL if path.startswith("secrets/")} == {
+        f"secrets/supabase-{name}-{kind}.age" for name in ("dev", "prod") for kind in KINDS
+    }
     assert json.loads(TREE.files["host.json"] or b"") == HOST.option()
     assert json.loads(TREE.files["instances/prod.json"] or b"") == HOST.instances[1].as_option()
 

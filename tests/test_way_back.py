@@ -88,7 +88,7 @@ FAULTS = {
     "gateway does not start": Fault(
         BROKEN_GATEWAY,
         25,
-        ("dev answers HTTP 000", r"supabase-dev.service is \w+", "status=1/FAILURE", RETURNED + "health was not seen"),
+        ("health: dev: does not answer", r"supabase-dev.service is \w+", "status=1/FAILURE", RETURNED + "health was not seen"),
     ),
     "gateway's port is taken": Fault(
         "",
@@ -308,8 +308,8 @@ class TestUnrelated:
         run = good.project.converge()
         good.machine.run(f"rm -r {drop_in} && systemctl daemon-reload")
         assert run.status != 0
-        assert "! dev: does not answer (HTTP 000)" in run.output
-        assert "unhealthy as before this run: dev" in run.output
+        assert "! dev: does not answer; see  systemctl status supabase-dev.slice  on the host" in run.output
+        assert "health, as before this run: dev: does not answer" in run.output
         after = good.standing()
         assert after.running == after.boot != before.running
         assert not good.armed()

@@ -29,11 +29,17 @@ def adopt(files: SecretFiles, host: Host, instance: Instance) -> tuple[Change, .
         journal.complete(files.directory, instance.name)
         items = wanted(host, [instance])
         stored = {item.secret: files.stored(item.secret, {}) for item in items}
-        adoption = _Adoption(files, stored)
-        changes = [change for item in items for change in adoption.take(item)]
-        if adoption.making.written:
-            journal.write(files.directory, instance.name, adoption.making.written)
-        awaited = {item.secret: item.recipients for item in items if item.kind in adoption.awaited}
+        changes: list[Change] = []
+        written: dict[str, bytes] = {}
+        awaited: dict[str, tuple[str, ...]] = {}
+        for generation in ("", *instance.generations):
+            adoption = _Adoption(files, stored)
+            mine = [item for item in items if item.generation == generation]
+            changes += [change for item in mine for change in adoption.take(item)]
+            written |= adoption.making.written
+            awaited |= {item.secret: item.recipients for item in mine if item.kind in adoption.awaited}
+        if written:
+            journal.write(files.directory, instance.name, written)
         changes += rules.plan(files.directory, files.secrets_dir, awaited).changes
         if changes:
             files.write_rules(awaited)
@@ -90,7 +96,7 @@ class _Adoption:
                 f"{name} is not usable: {fault}; correct it with `agenix -e {item.secret}.age`, or restore it from git"
                 + ("" if given else f"; or {anew(item, self.files.secrets_dir)}")
             )
-        self._refuse_shared(item, value)
+        self.files.refuse_shared(item, value)
         if form.armored and form.tags == age_file.tags(item.recipients):
             change = Change(item.instance, "update", f"{item.secret}.json", "adopted")
         else:
@@ -118,19 +124,6 @@ class _Adoption:
     def _fault(self, item: Wanted, value: str) -> str | None:
         parents = {kind: self.making.value(kind, secret) for kind, secret in item.parents.items()}
         return GENERATORS[item.kind].fault(value, material(item, parents, b"", clock.now()))
-
-    def _refuse_shared(self, item: Wanted, value: str) -> None:
-        """Two instances with one signing secret accept each other's keys."""
-        identify = GENERATORS[item.kind].identify
-        if identify is None:
-            return
-        own = identify(value)
-        for sidecar in self.files.present().values():
-            if sidecar is not None and sidecar.id == own and sidecar.secret != item.secret:
-                raise SecretStop(
-                    f"{self.files.shown(item.secret)} holds the same value as {sidecar.secret}.age; every secret needs one of "
-                    "its own: restore it from git"
-                )
 
     def _created(self, item: Wanted) -> str:
         with suppress(ValueError):

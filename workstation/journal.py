@@ -21,8 +21,12 @@ def file(instance: str) -> str:
     return f".pending-{instance}.json"
 
 
-def pending(directory: Path, instance: str) -> dict[str, bytes]:
-    """File name to content of a group that a killed run decided on; {} when there is none.
+#: File name to content, None for a file that goes.
+Group = Mapping[str, bytes | None]
+
+
+def pending(directory: Path, instance: str) -> dict[str, bytes | None]:
+    """The group that a killed run decided on; {} when there is none.
 
     Raises SecretStop when the journal is damaged, or a file of the group was changed by somebody else since.
     """
@@ -31,7 +35,7 @@ def pending(directory: Path, instance: str) -> dict[str, bytes]:
     if content is None:
         return {}
     try:
-        group = {name: (entry["old"], entry["new"].encode()) for name, entry in json.loads(content).items()}
+        group = {name: (entry["old"], _content(entry["new"])) for name, entry in json.loads(content).items()}
     except (ValueError, AttributeError, KeyError, TypeError):
         raise SecretStop(
             f"{path} is damaged: it holds the secrets a run was writing when it was killed; restore it from a backup, or "
@@ -52,7 +56,11 @@ def undecided(directory: Path, instance: str) -> bool:
     return os.path.lexists(files.temporary_of(directory / file(instance)))
 
 
-def write(directory: Path, instance: str, group: Mapping[str, bytes]) -> None:
+def _content(text: str | None) -> bytes | None:
+    return None if text is None else text.encode()
+
+
+def write(directory: Path, instance: str, group: Group) -> None:
     """Put every file of the group in place, all or none as far as any later reader of `pending` can tell.
 
     Raises OSError; whatever was decided by then is completed by `complete`.
@@ -60,7 +68,10 @@ def write(directory: Path, instance: str, group: Mapping[str, bytes]) -> None:
     entries = {}
     for name, content in group.items():
         present = files.read(directory / name)
-        entries[name] = {"new": content.decode(), "old": None if present is None else digest(present)}
+        entries[name] = {
+            "new": None if content is None else content.decode(),
+            "old": None if present is None else digest(present),
+        }
     files.write_atomic(directory / file(instance), json_text(entries))
     complete(directory, instance)
 
@@ -70,7 +81,9 @@ def complete(directory: Path, instance: str) -> None:
     files.remove(files.temporary_of(directory / file(instance)))
     group = pending(directory, instance)
     for name, content in sorted(group.items()):
-        if files.read(directory / name) != content:
+        if content is None:
+            files.remove(directory / name)
+        elif files.read(directory / name) != content:
             files.write_atomic(directory / name, content)
     if group:
         # A name that was already right may not be on the disk yet: the journal goes only after the directory is.

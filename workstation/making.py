@@ -13,11 +13,13 @@ from workstation.secret_files import SecretFiles
 
 @dataclass
 class Making:
-    """`stored`: the files by secret name; `sidecars`: by kind, of what is settled. Both grow as secrets are made."""
+    """`stored`: the files by secret name; `sidecars`: by kind, of what is settled; it grows as secrets are made. `given`: the
+    values of kinds that a person gives."""
 
     files: SecretFiles
     stored: Mapping[str, Stored]
     sidecars: dict[str, Sidecar]
+    given: Mapping[str, str] = field(default_factory=dict, repr=False)
     written: dict[str, bytes] = field(default_factory=dict)
     _values: dict[str, str] = field(default_factory=dict, repr=False)
 
@@ -33,9 +35,12 @@ class Making:
     def make(self, item: Wanted) -> None:
         """A new value, from the parents as they now are."""
         generator, now = GENERATORS[item.kind], clock.now()
-        assert generator.make, "the plan asks for what only a person can give"
-        parents = {kind: self.value(kind, secret) for kind, secret in item.parents.items()}
-        value = generator.make(material(item, parents, randomness.entropy(generator.entropy), now))
+        if item.kind in self.given and not item.generation:
+            value = self.given[item.kind]
+        else:
+            assert generator.make, "the plan asks for what only a person can give"
+            parents = {kind: self.value(kind, secret) for kind, secret in item.parents.items()}
+            value = generator.make(material(item, parents, randomness.entropy(generator.entropy), now))
         self.keep(item, value, age.encrypt(line(value), item.recipients), time_text(now))
 
     def keep(self, item: Wanted, value: str, ciphertext: bytes, created: str) -> None:

@@ -1,5 +1,6 @@
 """The rules files of the agenix CLI in the secrets directory: ours is written, the user's never touched."""
 
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,12 +18,17 @@ class RulesPlan:
     hint: str | None
 
 
-def plan(directory: Path, shown: str, wanted: Mapping[str, Sequence[str]]) -> RulesPlan:
-    """What `write` would change so that every wanted secret (name to recipients) has its rule."""
+def plan(directory: Path, shown: str, wanted: Mapping[str, Sequence[str]], gone: Iterable[str] = ()) -> RulesPlan:
+    """What `write` would change so that every wanted secret (name to recipients) has its rule, and those that go, or are gone
+    since a run was killed, have none."""
     changes = []
     ours = files.read(directory / rules.FILE)
-    lines = set((ours or b"").decode("utf-8", "replace").splitlines())
-    if not all(rules.line(secret, recipients) in lines for secret, recipients in wanted.items()):
+    present = (ours or b"").decode("utf-8", "replace")
+    lines = set(present.splitlines())
+    lacking = not all(rules.line(secret, recipients) in lines for secret, recipients in wanted.items())
+    there = set(os.listdir(directory)) if directory.is_dir() else set()
+    left = {name for name in rules.named(present) if not {f"{name}.age", f"{name}.json"} & there} | set(gone)
+    if lacking or left.difference(wanted).intersection(rules.named(present)):
         changes.append(Change(None, "create" if ours is None else "update", f"{shown}/{rules.FILE}", "agenix rules"))
     user = files.read(directory / rules.USER_FILE)
     if user is None and wanted:

@@ -1,16 +1,26 @@
 """The secrets directory of the user's project, file by file."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 from desired.errors import SecretStop
-from desired.secret_plan import Stored
+from desired.generators import GENERATORS
+from desired.instance import OVERLAPPING, Instance
+from desired.names import GENERATIONS
+from desired.rotation import Standing, accepted_until
+from desired.secret_plan import NEXT, PREVIOUS, Stored, Wanted
 from desired.secret_value import value_of
 from desired.sidecar import Sidecar, parse
-from workstation import age, files, lock, rules
+from workstation import age, files, journal, lock, rules
+
+
+def overlapping_names(instance: Instance) -> list[str]:
+    """The secrets of an instance that may be there beside its current ones."""
+    return [instance.secrets[kind] + ending for kind in OVERLAPPING for ending in GENERATIONS]
 
 
 @dataclass(frozen=True)
@@ -33,14 +43,40 @@ class SecretFiles:
         """How messages name a secret's file."""
         return f"{self.secrets_dir}/{secret}.age"
 
-    def stored(self, secret: str, pending: Mapping[str, bytes]) -> Stored:
-        """Both files of a secret; what a killed run decided on (`pending`: file name to content) counts as written."""
-        age_name, json_name = f"{secret}.age", f"{secret}.json"
+    def stored(self, secret: str, pending: journal.Group) -> Stored:
+        """Both files of a secret; what a killed run decided on (`pending`) counts as done."""
+        return Stored(self._read(f"{secret}.age", pending), self._read(f"{secret}.json", pending))
+
+    def _read(self, name: str, pending: journal.Group) -> bytes | None:
         # Text, not pathlib: this is done for every secret of every instance in every run.
-        return Stored(
-            pending.get(age_name) or files.read(f"{self.directory}/{age_name}"),
-            pending.get(json_name) or files.read(f"{self.directory}/{json_name}"),
+        return pending[name] if name in pending else files.read(f"{self.directory}/{name}")
+
+    def standings(self, instances: Iterable[Instance]) -> dict[str, Standing]:
+        """How far the rotation of each instance is, as far as its files tell: what is wrong with them, a plan says."""
+        try:
+            listed = set(os.listdir(self.directory))
+        except FileNotFoundError:
+            listed = set()
+        return {instance.name: self._standing(instance, listed) for instance in instances}
+
+    def _standing(self, instance: Instance, listed: set[str]) -> Standing:
+        group: journal.Group = {}
+        if journal.file(instance.name) in listed:
+            with suppress(SecretStop):
+                group = journal.pending(self.directory, instance.name)
+        there = (listed - group.keys()) | {name for name, content in group.items() if content is not None}
+        found = [name for name in overlapping_names(instance) if f"{name}.age" in there or f"{name}.json" in there]
+        ends = [accepted_until(sidecar) for name in found if (sidecar := self._sidecar(name, group)) is not None]
+        return Standing(
+            following=any(name.endswith(NEXT) for name in found),
+            previous=any(name.endswith(PREVIOUS) for name in found),
+            until=max((end for end in ends if end is not None), default=None),
         )
+
+    def _sidecar(self, secret: str, pending: journal.Group) -> Sidecar | None:
+        with suppress(ValueError):
+            return parse(self._read(f"{secret}.json", pending) or b"")
+        return None
 
     def present(self) -> dict[str, Sidecar | None]:
         """Secret name to sidecar of every JSON file, orphans too; None for one that is damaged or none of ours."""
@@ -57,6 +93,19 @@ class SecretFiles:
         """The secret whose sidecar describes this ciphertext."""
         sidecars = [sidecar for sidecar in self.present().values() if sidecar is not None]
         return next((sidecar.secret for sidecar in sidecars if sidecar.ciphertext == ciphertext_digest), None)
+
+    def refuse_shared(self, item: Wanted, value: str) -> None:
+        """Two instances with one signing secret accept each other's keys. Raises SecretStop."""
+        identify = GENERATORS[item.kind].identify
+        if identify is None:
+            return
+        own = identify(value)
+        for sidecar in self.present().values():
+            if sidecar is not None and sidecar.id == own and sidecar.secret != item.secret:
+                raise SecretStop(
+                    f"{self.shown(item.secret)} holds the same value as {sidecar.secret}.age; every secret needs one of "
+                    "its own: restore it from git"
+                )
 
     def decrypted(self, secret: str, ciphertext: bytes, recipients: Sequence[str] = ()) -> bytes:
         """The plaintext of a secret's file, with the operator's identity. Raises SecretStop."""

@@ -1,27 +1,37 @@
 """The secrets of the user's project: what is there, what a run would change, and changing it."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import timedelta
 
 from desired.changes import Change
 from desired.errors import SecretStop
 from desired.estate import Host
-from desired.instance import Instance
-from desired.secret_plan import Outcome, Stored, plan, wanted
+from desired.generators import GENERATORS
+from desired.instance import OVERLAPPING, Instance
+from desired.names import GENERATIONS
+from desired.renewal import NOTHING, Renewal
+from desired.rotation import Moves, Standing, move_changes, moves
+from desired.secret_plan import NEXT, Outcome, Stored, Wanted, generation_of, plan, wanted
+from desired.secret_value import material
 from desired.sidecar import Sidecar
-from workstation import age, files, journal, rules
+from workstation import age, clock, files, journal, rules
 from workstation.making import Making
-from workstation.secret_files import SecretFiles
+from workstation.secret_files import SecretFiles, overlapping_names
 
 
 @dataclass(frozen=True)
 class SecretPlan:
-    """What the secrets of some instances of a host are and what a run changes. `hint`: a line to print for the user."""
+    """What the secrets of some instances of a host are and what a run changes. `hint`: a line to print for the user.
+
+    `found`: the files as they are, `stored`: after `moves` (instance to what is renamed or removed)."""
 
     host: Host
     instances: tuple[Instance, ...]
-    renew: frozenset[str]
+    renewal: Renewal
+    found: Mapping[str, Stored]
     stored: Mapping[str, Stored]
+    moves: Mapping[str, Moves]
     outcome: Outcome
     changes: tuple[Change, ...]
     hint: str | None
@@ -41,22 +51,46 @@ class SecretPlan:
 class SecretStore(SecretFiles):
     """The verbs on the secrets directory."""
 
-    def plan(self, host: Host, instances: Sequence[Instance], renew: frozenset[str] = frozenset()) -> SecretPlan:
-        """What `apply` would do; writes nothing and uses no private key. `renew`: kinds to replace in each instance.
+    def rotating(self, instances: Sequence[Instance], renewal: Renewal = NOTHING) -> tuple[Instance, ...]:
+        """The instances with the generations that such a run leaves them, whether it has done its part or not."""
+        now, standings = clock.now(), self.standings(instances)
+        return tuple(replace(item, generations=standings[item.name].after(renewal.stage, now)) for item in instances)
 
-        Raises SecretStop for every state that no run of ours leaves, and when the identity that `apply` needs is not
-        there or not a recipient.
+    def plan(self, host: Host, instances: Sequence[Instance], renewal: Renewal = NOTHING) -> SecretPlan:
+        """What `apply` would do; writes nothing and uses no private key. `instances`: with the generations they are to have
+        in the end.
+
+        Raises SecretStop for every state that no run of ours leaves, for a given value that is not of its kind, and when the
+        identity that `apply` needs is not there or not a recipient.
         """
         with self.reading():
             items = wanted(host, instances)
             pending = {instance.name: journal.pending(self.directory, instance.name) for instance in instances}
-            stored = {item.secret: self.stored(item.secret, pending[item.instance]) for item in items}
-            outcome = plan(items, stored, self.secrets_dir, renew, self.origin)
+            found = {item.secret: self.stored(item.secret, pending[item.instance]) for item in items}
+            moved: dict[str, Moves] = {}
+            renew: set[str] = set()
+            changes = [change for name, group in pending.items() for change in self._finished(name, group)]
+            standings = self.standings(instances)
+            for instance in instances:
+                if instance.generations or standings[instance.name] != Standing() or renewal.stage:
+                    found |= {name: self.stored(name, pending[instance.name]) for name in overlapping_names(instance)}
+                    until = clock.now() + timedelta(hours=renewal.hours)
+                    moved[instance.name] = moves(instance, found, renewal.stage, until)
+                    changes += move_changes(instance, moved[instance.name], renewal.stage, renewal.hours)
+                renew |= renewal.renewed(instance)
+                renew |= {kind for kind in OVERLAPPING if renewal.stage == "switch" and _absent(found, instance, kind)}
+            self._check_given(items, renewal)
+            stored = _moved(found, moved)
+            outcome = plan(items, stored, self.secrets_dir, frozenset(renew), self.origin, renewal.given)
             self._check_identity(outcome)
-            agenix = rules.plan(self.directory, self.secrets_dir, {item.secret: item.recipients for item in items})
-            finished = [change for name, group in pending.items() for change in self._finished(name, group)]
-        changes = (*finished, *(action.change() for action in outcome.actions), *agenix.changes)
-        return SecretPlan(host, tuple(instances), renew, stored, outcome, changes, agenix.hint)
+            readable = {item.secret: item.recipients for item in items}
+            gone = [name.removesuffix(".age") for group in moved.values() for name, new in group.items() if new is None]
+            agenix = rules.plan(self.directory, self.secrets_dir, readable, gone)
+        told = {change.what for change in changes}
+        changes += [action.change() for action in outcome.actions if action.change().what not in told]
+        return SecretPlan(
+            host, tuple(instances), renewal, found, stored, moved, outcome, (*changes, *agenix.changes), agenix.hint
+        )
 
     def apply(self, planned: SecretPlan) -> SecretPlan:
         """Make and write what was planned, under the project lock, instance by instance; gives the plan of what is then there.
@@ -69,17 +103,26 @@ class SecretStore(SecretFiles):
         with self.writing():
             for instance in planned.instances:
                 journal.complete(self.directory, instance.name)
-            now = self.plan(planned.host, planned.instances, planned.renew)
-            if now.stored != planned.stored or now.outcome.actions != planned.outcome.actions:
+            now = self.plan(planned.host, planned.instances, planned.renewal)
+            if now.found != planned.found or now.outcome.actions != planned.outcome.actions:
                 raise SecretStop(f"{self.secrets_dir}/ has changed since this run planned; nothing was made; run again")
             for instance in planned.instances:
-                actions = [action for action in now.outcome.actions if action.wanted.instance == instance.name]
-                if actions:
-                    settled = {side.kind: side for side in now.outcome.sidecars.values() if side.instance == instance.name}
-                    group = Making(self, now.stored, settled).carry_out(actions)
+                group = dict(now.moves.get(instance.name, {}))
+                for generation in ("", *GENERATIONS):
+                    group |= self._made(now, instance, generation)
+                if group:
                     journal.write(self.directory, instance.name, group)
             self.write_rules()
+        # A rotation that this has taken further is asked about as every run asks.
         return self.plan(planned.host, planned.instances)
+
+    def _made(self, planned: SecretPlan, instance: Instance, generation: str) -> dict[str, bytes]:
+        """The new files of one generation, file name to content."""
+        mine = (instance.name, generation)
+        actions = [item for item in planned.outcome.actions if (item.wanted.instance, item.wanted.generation) == mine]
+        sidecars = planned.outcome.sidecars.values()
+        settled = {side.kind: side for side in sidecars if (side.instance, generation_of(side)) == mine}
+        return Making(self, planned.stored, settled, planned.renewal.given).carry_out(actions)
 
     def adopt(self, host: Host, instance: Instance) -> tuple[Change, ...]:
         """Take over what a person edited or rekeyed with the agenix CLI: see `workstation.adoption.adopt`."""
@@ -100,7 +143,7 @@ class SecretStore(SecretFiles):
                 raise SecretStop(f"{self.shown(secret)} is missing; a run makes it, or restore it from git")
             return self.value(secret, ciphertext, lines=True)
 
-    def _finished(self, instance: str, group: Mapping[str, bytes]) -> Iterator[Change]:
+    def _finished(self, instance: str, group: journal.Group) -> Iterator[Change]:
         """What is left of a killed run: files to put in place, at least its journal to remove."""
         left = "left by an interrupted run"
         if journal.undecided(self.directory, instance) or (
@@ -110,7 +153,17 @@ class SecretStore(SecretFiles):
         for name, content in sorted(group.items()):
             present = files.read(self.directory / name)
             if present != content:
-                yield Change(instance, "create" if present is None else "update", name, left)
+                yield Change(instance, "remove" if content is None else "create" if present is None else "update", name, left)
+
+    def _check_given(self, items: Sequence[Wanted], renewal: Renewal) -> None:
+        for item in items:
+            value = None if item.generation else renewal.given.get(item.kind)
+            if value is None:
+                continue
+            fault = GENERATORS[item.kind].fault(value, material(item, {}, b"", clock.now()))
+            if fault is not None:
+                raise SecretStop(f"the value given for {item.secret} is not usable: {fault}; nothing was changed")
+            self.refuse_shared(item, value)
 
     def _check_identity(self, outcome: Outcome) -> None:
         """Say before anything happens that a private key is needed and is not the right one."""
@@ -125,3 +178,17 @@ class SecretStore(SecretFiles):
                 key, recipients = age.public_key(self.identity_file), outcome.sidecars[secret].recipients
                 if key is not None and key not in recipients:
                     raise SecretStop(f"{why}: {age.not_for(self.shown(secret), self.identity_file, recipients)}")
+
+
+def _absent(found: Mapping[str, Stored], instance: Instance, kind: str) -> bool:
+    """Whether the next generation is yet to be made by an earlier stage of the same run."""
+    return found[instance.secrets[kind] + NEXT] == Stored(None, None)
+
+
+def _moved(found: Mapping[str, Stored], moved: Mapping[str, Moves]) -> dict[str, Stored]:
+    """The files after the moves."""
+    new = {name: content for group in moved.values() for name, content in group.items()}
+    return {
+        secret: Stored(new.get(f"{secret}.age", stored.ciphertext), new.get(f"{secret}.json", stored.sidecar))
+        for secret, stored in found.items()
+    }

@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
+from desired.images import Image
+
 _ROOT = Path(__file__).parent.parent / "templates"
 
 
@@ -16,10 +18,16 @@ def module_files() -> dict[str, bytes]:
 
 
 @cache
-def versions() -> Mapping[str, str]:
-    """Of the services that run from images."""
-    images = json.loads((_ROOT / "modules/supabase/images.json").read_text(encoding="utf-8"))
-    return {service: image["version"] for service, image in images.items()}
+def images() -> Mapping[str, Image]:
+    """Of the services that run from them."""
+    text = (_ROOT / "modules/supabase/images.json").read_text(encoding="utf-8")
+    return {service: Image(service, **image) for service, image in json.loads(text).items()}
+
+
+@cache
+def image_references() -> tuple[str, ...]:
+    """Every image there is, by digest."""
+    return tuple(image.image for image in images().values())
 
 
 @cache

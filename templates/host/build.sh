@@ -69,4 +69,5 @@ for part; do
   fi
 done
 "$built/etc/supabase/check-secrets" || give_up "secrets listed above do not open on this host; check its key in known_hosts, then run again"
+pull_images "$built" || give_up "the images listed above are missing; the host runs on as it was and its module tree is restored"
 echo "built $built"

@@ -7,5 +7,5 @@ rm -f "/var/lib/supabase/$name/database-ready"
 rm -rf --one-file-system "/run/supabase/${name:?}"
 # agenix makes no new generation, and removes no old one, for a system without any secret: that of the last instance.
 rm -f "/run/agenix/supabase-$name-"*
-if [ "$what" != keep ]; then rm -rf --one-file-system "/var/lib/supabase/${name:?}"; fi
+if [ "$what" != keep ]; then rm -rf --one-file-system "/var/lib/supabase/${name:?}" "/var/lib/supabase/dumps/$name"; fi
 sync -f /var/lib/supabase

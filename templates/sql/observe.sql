@@ -30,6 +30,7 @@ WITH described AS (
         'superuser', r.rolsuper, 'createdb', r.rolcreatedb, 'createrole', r.rolcreaterole,
         'replication', r.rolreplication, 'bypassrls', r.rolbypassrls, 'limit', r.rolconnlimit,
         'expires', coalesce(r.rolvaliduntil <> 'infinity', false),
+        'settings', r.oid IN (SELECT s.setrole FROM pg_catalog.pg_db_role_setting AS s),
         'password', pg_catalog.encode(pg_catalog.sha256(pg_catalog.convert_to(r.rolpassword, 'UTF8')), 'hex'),
         'member_of', coalesce(m.list, '[]'), 'parameters', coalesce(p.list, '[]')) AS role
     FROM described AS d JOIN pg_catalog.pg_authid AS r ON r.oid = d.oid

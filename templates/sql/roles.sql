@@ -88,6 +88,15 @@ BEGIN
             EXECUTE pg_catalog.format('ALTER ROLE %I WITH', wanted.name) || options;
         END IF;
 
+        -- Whoever may SET ROLE to a shared role may set these for all instances.
+        FOR item IN
+            SELECT CASE WHEN d.oid IS NULL THEN '' ELSE pg_catalog.format(' IN DATABASE %I', d.datname) END AS place
+            FROM pg_catalog.pg_db_role_setting AS s LEFT JOIN pg_catalog.pg_database AS d ON d.oid = s.setdatabase
+            WHERE s.setrole = actual.oid AND NOT plan ? 'instance'
+        LOOP
+            EXECUTE pg_catalog.format('ALTER ROLE %I', wanted.name) || item.place || ' RESET ALL';
+        END LOOP;
+
         -- Memberships: first what is too much or has other options, whoever granted it; then what is missing.
         FOR item IN
             SELECT r.rolname AS role, g.rolname AS grantor

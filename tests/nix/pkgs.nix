@@ -10,7 +10,7 @@ rec {
   postgrest = package "postgrest" { };
   postgresql = package "postgresql" { version = "17.10"; };
   postgresql_15 = package "postgresql" { version = "15.18"; };
-  gotrue-supabase = package "gotrue-supabase" { };
+  gotrue-supabase = package "gotrue-supabase" { version = "2.187.0"; };
   imgproxy = package "imgproxy" { };
   iproute2 = package "iproute2" { };
   podman = package "podman" { };

@@ -66,6 +66,7 @@ def test_rest_enters_by_peer_and_carries_no_secret(lab: Lab, library: Library) -
     environment = dict(word.strip('"').split("=", 1) for word in section(unit, "Environment"))
     assert environment == {
         "PGRST_DB_ANON_ROLE": "anon",
+        "PGRST_DB_CONFIG": "false",
         "PGRST_DB_EXTRA_SEARCH_PATH": "public,extensions",
         "PGRST_DB_MAX_ROWS": "1000",
         "PGRST_DB_POOL": "4",

@@ -1,6 +1,7 @@
 """Which services an instance runs, with what, and what is left of one that is off."""
 
 import json
+import re
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,8 @@ UNITS = {
     "meta": ["meta.service", "meta-db.service", "meta-db.socket"],
     "studio": ["studio.service"],
 }
+#: The secrets of a service alone, with those of what goes with it.
+KINDS = {"storage": ["s3"], "realtime": ["realtime"], "meta": ["dashboard", "meta"], "studio": ["dashboard"]}
 ROUTES = {"restApi": "/rest/v1", "auth": "/auth/v1", "storage": "/storage/v1", "realtime": "/realtime/v1", "meta": "/pg"}
 
 
@@ -84,17 +87,31 @@ def test_profiles_are_the_same_for_the_run_and_for_nix() -> None:
 
 @pytest.mark.parametrize("off", list(UNITS))
 def test_a_service_switched_off_leaves_nothing(lab: Lab, library: Library, off: str) -> None:
-    """No unit, user, route, secret; the others stay as they were, but for the gateway."""
+    """No unit, socket, bridge, user, route, secret, container, image; the others stay as they were, but for the gateway."""
     lab.put("prod", instance("prod", 0, "full"))
     before = lab.evaluate(library)["system"]
     gone = {off} | {"storage": {"imgproxy"}, "meta": {"studio"}}.get(off, set())
     data = instance("prod", 0, "full")
     data["services"] |= dict.fromkeys(gone, False)
     data["storage"]["enable"] = data["services"]["storage"]
-    lab.put("prod", data)
+    # What the run lists follows the services too (test_what_the_run_writes_is_accepted); here the module's own list is judged.
+    data.pop("secrets")
+    lab.put("prod", data, secrets=())
     result = lab.evaluate(library)
     assert result["failed"] == []
     after = result["system"]
+    assert before["age"].keys() - after["age"].keys() == {f"supabase-prod-{kind}" for kind in KINDS.get(off, ())} | {
+        "supabase-prod-dbverifier"
+    }
+    images = json.loads((MODULE / "images.json").read_text())
+    assert set(after["containers"]) == {f"supabase-prod-{service}" for service in images.keys() - gone}
+    listed = Path(after["etc"]["supabase/images"]).read_text().split()
+    assert sorted(listed) == sorted(image["image"] for service, image in images.items() if service not in gone)
+    # By any of its names, in whatever the system is made of; storage knows of imgproxy whether it is there.
+    whole = json.dumps(after) + gateway_configuration(after, "prod")
+    for service in gone:
+        name = UNITS[service][0].removesuffix(".service")
+        assert not re.search(rf"supabase-prod-{name}\b|/prod/{name}\b", whole), name
     assert of(before, "prod") - of(after, "prod") == {unit for service in gone for unit in UNITS[service]}
     users = {f"supabase-prod-{UNITS[service][0].removesuffix('.service')}" for service in gone}
     assert before["users"].keys() - after["users"].keys() == before["groups"].keys() - after["groups"].keys() == users

@@ -8,6 +8,9 @@ import pytest
 
 from tests.nix.evaluation import Lab, available, instance, needs
 
+#: storage stands on the loopback, and has a bridge.
+S3 = {"backend": "s3", "enable": True, "s3": {"endpoint": "https://s3.example.org", "region": "eu", "bucket": "files"}}
+
 
 @pytest.fixture
 def units(lab: Lab, tmp_path: Path) -> Path:
@@ -16,6 +19,8 @@ def units(lab: Lab, tmp_path: Path) -> Path:
     directory = tmp_path / "units"
     directory.mkdir()
     lab.put("prod", instance("prod", 0, "full"))
+    lab.put("dev", instance("dev", 1, "app", storage=S3, services=instance("dev", 1, "app")["services"] | {"imgproxy": False}))
+    lab.secret("supabase-dev-s3backend", "ciphertext")
     for name, text in lab.evaluate(available())["system"]["units"].items():
         (directory / name).write_text(text)
     for target in ("postgresql", "multi-user", "network", "sockets", "sysinit", "basic", "shutdown"):
@@ -46,7 +51,8 @@ def test_exposure(units: Path) -> None:
     # Containers have podman's sandbox; the other two are root's, and end at once.
     root = {units / "supabase-way-back-boot.service", *units.glob("supabase-*-net.service")}
     native = {unit for unit in units.glob("supabase-*.service") if "podman run" not in unit.read_text()} - root
-    assert len(native) > 8
+    kinds = {unit.stem.partition("-")[2].partition("-")[2] for unit in native}
+    assert kinds == {"", "auth", "auth-bridge", "imgproxy", "meta-db", "realtime-db", "rest", "storage-bridge"}
     for service in sorted(native):
         ran = subprocess.run(
             ["systemd-analyze", "security", "--offline=true", "--threshold=15", "--no-pager", service],

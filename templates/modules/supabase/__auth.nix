@@ -100,6 +100,10 @@ in
       GOTRUE_SMTP_SENDER_NAME = smtp.senderName;
     } // lib.optionalAttrs login { GOTRUE_SMTP_USER = smtp.user; };
     serviceConfig = {
+      ExecCondition = import ./__migrates.nix { inherit pkgs instance; } {
+        service = "auth";
+        inherit (pkgs.gotrue-supabase) version;
+      };
       ExecStartPre = "+${compose}";
       # Its migrations, which run first, read the file only, a reload the directory only.
       ExecStart = "${pkgs.gotrue-supabase}/bin/auth --config ${run}/${file} --config-dir ${run}";

@@ -5,6 +5,7 @@
 #   write        shell text for __compose.nix that sets them by `add KEY VALUE`
 #   volumes      paths that are the same inside
 #   needs        units it cannot run without
+#   migrates     whether it brings its part of the database forward when it starts
 { lib, pkgs, instance }:
 { service
 , description
@@ -14,6 +15,7 @@
 , volumes ? [ ]
 , namespaced ? true
 , needs ? [ ]
+, migrates ? false
 }:
 let
   id = toString (instance.id service);
@@ -22,6 +24,8 @@ let
   required = needs
     ++ lib.optional namespaced instance.namespaceUnit
     ++ lib.optional (instance.served.${service} ? login) "postgresql.target";
+
+  image = (lib.importJSON ./images.json).${service};
 
   # podman takes a line as it stands: nothing is quoted, and there is no way to write a line break.
   line = key: value:
@@ -49,7 +53,7 @@ in
 {
   container = {
     serviceName = instance.unit service;
-    image = (lib.importJSON ./images.json).${service}.image;
+    inherit (image) image;
     pull = "never";
     user = "${id}:${id}";
     # Of equal names the last wins, and the administrator's secret variables stand last.
@@ -75,8 +79,12 @@ in
     restartTriggers = instance.sources (secrets ++ lib.optional (secretEnvironment != null) secretEnvironment);
     serviceConfig = {
       ExecStartPre = [ "${compose}" ];
+      # What is composed goes with the service, as a RuntimeDirectory would.
+      ExecStopPost = [ "-${pkgs.coreutils}/bin/rm -rf ${run}" ];
       Slice = instance.slice;
       RestartSec = 2;
+    } // lib.optionalAttrs migrates {
+      ExecCondition = import ./__migrates.nix { inherit pkgs instance; } { inherit service; inherit (image) version; };
     };
   };
 }

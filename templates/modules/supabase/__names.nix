@@ -6,7 +6,7 @@ rec {
   # The first four are read as values on a command line; admin and login would make owners called supabase_admin and
   # supabase_login; build to returned: what stands beside the instances' directories in /var/lib/supabase; then parts of the revision.
   instances = [
-    "true" "false" "null" "all" "admin" "login" "build" "confirmed" "epoch" "removed" "returned" "cluster" "module"
+    "true" "false" "null" "all" "admin" "login" "build" "confirmed" "dumps" "epoch" "removed" "returned" "cluster" "module"
   ];
   valid = name: builtins.match pattern name != null && !builtins.elem name instances;
 

@@ -9,6 +9,7 @@ in
 import ./__container.nix { inherit lib pkgs instance; } {
   service = "realtime";
   description = "realtime";
+  migrates = true;
   needs = [ "supabase-${instance.name}-realtime-db.socket" ];
   environment = {
     PORT = toString instance.ports.realtime;

@@ -29,6 +29,9 @@ in
       PGRST_DB_EXTRA_SEARCH_PATH = "public,extensions";
       PGRST_DB_MAX_ROWS = "1000";
       PGRST_DB_POOL = "4";
+      # Whoever may SET ROLE anon may also `ALTER ROLE anon SET`, and the role is every instance's: PostgREST would take settings
+      # from there for each request.
+      PGRST_DB_CONFIG = "false";
       PGRST_DB_USE_LEGACY_GUCS = "false";
       PGRST_JWT_SECRET = "@${run}/jwks.json";
       # PostgREST 12 knows no debug.

@@ -11,6 +11,7 @@ in
 import ./__container.nix { inherit lib pkgs instance; } {
   service = "storage";
   description = "storage";
+  migrates = true;
   namespaced = file;
   volumes = [ "/run/postgresql" ] ++ lib.optional file instance.files;
   environment = {

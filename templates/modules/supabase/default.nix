@@ -1,6 +1,6 @@
 # Supabase instances on this host. `pyinfra inventory.py deploy.py` writes host.json, instances/ and secrets/
 # beside this file; configuration.nix imports the directory.
-{ config, lib, options, ... }:
+{ config, lib, options, pkgs, ... }:
 let
   cfg = config.constellation.supabase;
   tree = import ./__tree.nix { inherit lib; };
@@ -17,6 +17,9 @@ in
       services.postgresql = import ./__postgresql.nix { inherit lib; inherit (cfg) capacity; };
       systemd.services.supabase-way-back-boot = import ./__way-back.nix;
       environment.etc = {
+        # Of the services that bring their databases forward.
+        "supabase/versions".text = "auth ${pkgs.gotrue-supabase.version}\n" + lib.concatLines (lib.mapAttrsToList
+          (service: image: "${service} ${image.version}") (lib.getAttrs [ "realtime" "storage" ] (lib.importJSON ./images.json)));
         "supabase/revision".text = builtins.toJSON tree.revision;
         "supabase/source".source = tree.source;
       };

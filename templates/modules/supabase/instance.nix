@@ -77,5 +77,8 @@ in
     );
     systemd.sockets = lib.mkMerge (each "sockets" (_: _: sockets: sockets) ++ map (bridge: bridge.sockets) bridges);
     virtualisation.oci-containers.containers = lib.mkMerge (each "container" named);
+    # What the run pulls before it switches to this system.
+    environment.etc."supabase/images".text = lib.concatLines (lib.unique (each "container"
+      (instance: service: _: config.virtualisation.oci-containers.containers.${instance.unit service}.image)));
   };
 }

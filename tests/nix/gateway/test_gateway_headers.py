@@ -50,6 +50,56 @@ def test_no_other_protocol(gateway: Gateway, path: str, protocol: str) -> None:
     assert "upgrade" not in gateway.ask("/realtime/v1/websocket", apikey=ANON, Upgrade="h2c", Connection="Upgrade").seen
 
 
+#: What clients tell services, and services clients, beside what is the gateway's.
+SENT = {
+    "Accept": "application/vnd.pgrst.object+json",
+    "Accept-Encoding": "gzip, br",
+    "Accept-Profile": "other",
+    "Content-Type": "application/offset+octet-stream",
+    "If-None-Match": '"ab"',
+    "Prefer": "return=representation,count=exact",
+    "Range": "bytes=0-99",
+    "Range-Unit": "items",
+    "Tus-Resumable": "1.0.0",
+    "Upload-Metadata": "bucketName Yg==,objectName eA==",
+    "Upload-Offset": "0",
+    "X-Client-Info": "supabase-js-web/2.119.1",
+    "X-Upsert": "true",
+}
+ANSWERED = [
+    (206, "Content-Range: bytes 0-99/3000"),
+    (206, "Content-Range: 0-9/573"),
+    (200, "Content-Encoding: br"),
+    (200, "Content-Profile: other"),
+    (200, 'ETag: W/"ab"'),
+    (200, "Cache-Control: max-age=3600"),
+    (200, "Content-Disposition: attachment; filename=x"),
+    (200, "Set-Cookie: sb=x; HttpOnly"),
+    (201, "Preference-Applied: return=representation"),
+    (201, "Location: https://supabase.example.org/storage/v1/upload/resumable/x"),
+    (304, 'ETag: "ab"'),
+    (401, 'WWW-Authenticate: Bearer error="invalid_token"'),
+    (429, "Retry-After: 30"),
+]
+
+
+@pytest.mark.parametrize("path", ["/rest/v1/x", "/auth/v1/x", "/storage/v1/upload/resumable", "/pg/x"])
+def test_what_clients_say_arrives(gateway: Gateway, path: str) -> None:
+    """To the letter."""
+    seen = gateway.ask(path, "PATCH", "x", **{name.replace("-", "_"): value for name, value in SENT.items()}, apikey=SERVICE).seen
+    assert {name: seen[name.lower()] for name in SENT} == {name: [value] for name, value in SENT.items()}
+
+
+@pytest.mark.parametrize("path", ["/rest/v1/x", "/auth/v1/x", "/storage/v1/x"])
+@pytest.mark.parametrize(("status", "header"), ANSWERED)
+def test_what_services_say_arrives(gateway: Gateway, path: str, status: int, header: str) -> None:
+    """Statuses that are no errors of the gateway's own, and headers that clients read."""
+    method = "HEAD" if status == 304 else "GET"
+    answer = gateway.ask(path, method, apikey=ANON, X_Answer_Status=str(status), X_Answer_Header=header)
+    name, value = header.split(": ", 1)
+    assert (answer.status, answer.header(name)) == (status, [value])
+
+
 @pytest.mark.parametrize("target", ["/pg/query", "/", "@unavailable", "/storage/v1/x"])
 def test_a_service_does_not_command_the_gateway(gateway: Gateway, target: str) -> None:
     """A function of the database may set any header of its answer."""
