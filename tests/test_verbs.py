@@ -1,6 +1,7 @@
 """What every verb says where it cannot do its work, with the next step; and that it has then changed nothing."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -28,12 +29,15 @@ def lab(shared_machine: Machine, tmp_path_factory: pytest.TempPathFactory) -> La
 
 @pytest.fixture(autouse=True)
 def unchanged(lab: Lab) -> Iterator[None]:
-    """Afterwards everything is as it was."""
+    """Afterwards everything is as it was, but for the number of the last run that took the host."""
     before, data, hosts = look(lab.project, lab.machine), dict(lab.project.data), {**lab.project.hosts}
     yield
     lab.project.data, lab.project.hosts = data, hosts
     lab.project.write()
-    assert not differences(before, look(lab.project, lab.machine))
+    after = look(lab.project, lab.machine)
+    epoch = {"/var/lib/supabase/epoch": before.files["/var/lib/supabase/epoch"]}
+    found = differences(before, replace(after, files={**after.files, **epoch}))
+    assert not found
 
 
 def run(lab: Lab, verb: tuple[str, ...]) -> Run:

@@ -1,9 +1,11 @@
 """The sandbox's own place on this machine: `.sandbox/` in the project, with a throw-away identity and host key."""
 
+import os
 import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +13,7 @@ from workstation import files, lock
 
 DIRECTORY = ".sandbox"
 #: Where a free port is looked for: below Linux' range of outgoing ports, away from PostgreSQL's usual 5432.
-_PORTS = range(25432, 25532)
+_PORTS = range(25432, 26432)
 
 
 @dataclass(frozen=True)
@@ -74,11 +76,14 @@ def _port() -> int:
     """The recorded port, else the first that nobody listens on: the database URLs hold it for good."""
     if _port_file().exists():
         return int(_port_file().read_text(encoding="utf-8"))
-    for port in _PORTS:
+    # Each directory begins to look elsewhere: two that are made at one moment do not choose the same.
+    start = int(sha256(os.fsencode(directory())).hexdigest(), 16) % len(_PORTS)
+    ports = [*_PORTS[start:], *_PORTS[:start]]
+    for port in ports:
         with socket.socket() as probe:
             if probe.connect_ex(("127.0.0.1", port)) != 0:
                 return port
-    return _PORTS.start
+    return ports[0]
 
 
 @cache
