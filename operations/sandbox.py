@@ -24,7 +24,8 @@ from workstation import age, sandbox
 from workstation.sandbox_server import SandboxServer
 
 #: What a real host has and this machine does not: said in every report.
-_NOT_EXERCISED = "not exercised here: NixOS rebuild, gateway, REST API, edge, the way back"
+_SERVICES = "REST API, auth, storage, realtime, meta, Studio, imgproxy"
+_NOT_EXERCISED = f"not exercised here: NixOS rebuild, the way back, edge, gateway and what is behind it: {_SERVICES}"
 
 
 @operation()

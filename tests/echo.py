@@ -67,7 +67,8 @@ async def _body(reader: StreamReader, headers: dict[str, str]) -> tuple[float, i
     left = total = int(headers.get("content-length", 0))
     first = 0.0
     while left:
-        part = await reader.read(min(left, 1 << 20))
+        if not (part := await reader.read(min(left, 1 << 20))):
+            raise asyncio.IncompleteReadError(b"", left)
         first, left = first or time.monotonic(), left - len(part)
     return first, total
 

@@ -92,8 +92,8 @@ FAULTS = {
     ),
     "gateway's port is taken": Fault(
         "",
-        25,
-        ("health: dev answers HTTP 000", "supabase-dev.service is", "Address already in use", RETURNED + "health was not seen"),
+        15,
+        ("units failed: supabase-dev-8099.socket", "Address already in use", RETURNED + "the activation failed"),
         prepare="systemd-run --unit=squatter --collect caddy respond --listen 127.0.0.1:8099 --status 404",
         dev={"port": 8099},
     ),

@@ -78,7 +78,7 @@ def _port() -> int:
         return int(_port_file().read_text(encoding="utf-8"))
     # Each directory begins to look elsewhere: two that are made at one moment do not choose the same.
     start = int(sha256(os.fsencode(directory())).hexdigest(), 16) % len(_PORTS)
-    ports = [*_PORTS[start:], *_PORTS[:start]]
+    ports: list[int] = [*_PORTS[start:], *_PORTS[:start]]
     for port in ports:
         with socket.socket() as probe:
             if probe.connect_ex(("127.0.0.1", port)) != 0:
