@@ -34,8 +34,7 @@ supabase-delete INSTANCE KEEP="":
     read -r name || name=
     {{pyinfra}} -y "$@" --data "confirm=$name"
 
-# Give INSTANCE new secrets without a failed request: old API keys stay accepted for 24 hours (--data window=HOURS), or until
-# --retire-now. Run it again after an interruption.
+# Give INSTANCE new secrets without a failed request; old API keys stay accepted for 24 hours (--data window=HOURS), or until --retire-now.
 supabase-rotate-secrets INSTANCE *ARGS:
     {{pyinfra}} inventory.py tasks/rotate_secrets.py --data instance={{quote(INSTANCE)}} \
         {{replace(ARGS, "--retire-now", "--data retire_now=true")}}

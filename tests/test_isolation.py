@@ -216,6 +216,25 @@ def test_who_listens(world: World) -> None:
         assert [line.split()[1] for line in links] == ["lo:"]
 
 
+def test_the_port_of_auth_is_not_taken_while_it_restarts(world: World) -> None:
+    """Only its own instance may listen there; from outside the slices, which is root's to allow, everybody could."""
+    port = internal(world.slots["prod"], "auth")
+    address = f"LocalAddr => '127.0.0.1', LocalPort => {port}, Listen => 1, ReuseAddr => 1"
+    listen = f"print(IO::Socket::INET->new({address}) ? 1 : 0)"
+    world.machine.run("systemctl stop supabase-prod-auth.service")
+    try:
+        seen = {
+            name: world.machine.run(
+                f"systemd-run -q --wait --pipe --slice=supabase-{name}.slice --uid=supabase-{name}-auth"
+                f" perl -MIO::Socket::INET -e {shlex.quote(listen)}"
+            ).stdout
+            for name in ("prod", "dev")
+        }
+    finally:
+        world.machine.run("systemctl start supabase-prod-auth.service")
+    assert seen == {"prod": "1", "dev": "0"}
+
+
 def test_systemd(world: World) -> None:
     """Units of others are neither commanded nor read about."""
     units = {}

@@ -54,6 +54,8 @@ def test_profiles(lab: Lab, library: Library, profile: str) -> None:
     memory, tasks = LIMITS[profile]
     limits = {"MemoryMax": f"{memory}M", "MemoryHigh": f"{memory * 3 // 4}M", "TasksMax": str(tasks)}
     assert {key: section(slice_, key) for key in limits} == {key: [value] for key, value in limits.items()}
+    assert section(slice_, "SocketBindAllow") == ["tcp:20000", "tcp:20002", "tcp:20003"]
+    assert section(slice_, "SocketBindDeny") == ["tcp:20000-29599"]
 
     (lab.tree / "instances/prod.json").unlink()
     by_hand = lab.evaluate(

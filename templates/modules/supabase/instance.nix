@@ -3,6 +3,7 @@
 let
   cfg = config.constellation.supabase;
   names = import ./__names.nix;
+  numbers = lib.importJSON ./numbers.json;
 
   # A wrong name is left to the assertions: as a Unix user it would end the evaluation without their message.
   instances = map (name: import ./__instance.nix { inherit lib config options name; })
@@ -57,7 +58,7 @@ in
       ++ lib.concatLists (each "directories" (_: _: lines: lines));
 
     systemd.slices = builtins.listToAttrs (map
-      ({ name, settings, ... }: {
+      ({ name, settings, id, ports, ... }: {
         name = "supabase-${name}";
         value = {
           description = "Supabase instance ${name}";
@@ -65,6 +66,9 @@ in
             MemoryHigh = "${toString (settings.limits.memory * 3 / 4)}M";
             MemoryMax = "${toString settings.limits.memory}M";
             TasksMax = settings.limits.tasks;
+            # Nobody takes the loopback port of another instance's auth or storage while that restarts.
+            SocketBindAllow = map (port: "tcp:${toString port}") [ ports.gateway (id "auth") (id "storage") ];
+            SocketBindDeny = "tcp:${toString numbers.base}-${toString (numbers.base + numbers.span * numbers.slots - 1)}";
           };
         };
       })
