@@ -35,7 +35,7 @@ def value_of(plaintext: bytes, *, lines: bool = False) -> str:
 
 
 def describe(
-    item: Wanted, value: str, ciphertext: bytes, *, parents: Mapping[str, str], random_id: bytes, created: str
+    item: Wanted, value: str, ciphertext: bytes, *, parents: Mapping[str, str], random_id: bytes, created: str, state: str
 ) -> Sidecar:
     """The sidecar of a value. `parents`: kind to id, `random_id`: for a kind whose id does not follow from the value."""
     generator = GENERATORS[item.kind]
@@ -48,7 +48,7 @@ def describe(
         ciphertext=digest(ciphertext),
         id=generator.identify(value) if generator.identify else random_id.hex(),
         parents={kind: parents[kind] for kind in item.parents},
-        state="next" if item.generation else "current",
+        state=state,
         created=created,
         expires=time_text(generator.expiry(value)) if generator.expiry else None,
         digest=digest(value.encode()) if generator.compared else None,

@@ -226,7 +226,8 @@ def data(of: Removal) -> Commands:
     announce(host, changes)
     yield from _hold(of)
     what = "keep" if of.asked.keep_database else "all"
-    yield host_lock.step(host, run_script("purge", args=(of.name, what, *(change.what for change in of.stops()))))
+    secrets = " ".join(secret_removal.secrets_of(of.site.store, of.name)) if of.secrets else ""
+    yield host_lock.step(host, run_script("purge", args=(of.name, what, secrets, *(change.what for change in of.stops()))))
 
 
 @operation()

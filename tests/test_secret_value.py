@@ -30,7 +30,7 @@ def test_anything_else_is_refused_without_being_quoted(plaintext: bytes) -> None
 
 
 def test_a_signing_secret_is_known_by_its_kid_and_others_by_a_random_id() -> None:
-    facts = {"ciphertext": b"age", "random_id": b"\1" * 8, "created": "2026-11-22T00:00:00Z"}
+    facts = {"ciphertext": b"age", "random_id": b"\1" * 8, "created": "2026-11-22T00:00:00Z", "state": "current"}
     secret = "s" * 64
     signing = describe(item("jwt"), secret, parents={}, **facts)  # type: ignore[arg-type]
     assert (signing.id, signing.expires, signing.digest) == (tokens.kid(secret), None, None)

@@ -205,6 +205,18 @@ class TestUpgrade:
         assert run.status != 0
         assert "storage answers HTTP" in run.output
 
+    @pytest.mark.parametrize("dump", ["/var/lib/supabase/dumps/prod/not-there.dump", "/root/broken.dump"])
+    def test_going_back_to_what_is_no_dump_touches_nothing(self, good: Lab, dump: str) -> None:
+        """The broken one is whole to its list of contents, and cut off in its data."""
+        good.machine.run("newest=$(ls /var/lib/supabase/dumps/prod/*.dump | tail -n 1); head -c -400 $newest > /root/broken.dump")
+        before = sql(good, "SELECT count(*) FROM pg_class")
+        script = (ROOT / "templates/host/go_back.sh").read_text()
+        done = good.machine.run(f"sh -s prod supabase_prod {dump}", stdin=script, check=False)
+        assert done.returncode != 0, done.stdout
+        assert sql(good, "SELECT count(*) FROM pg_class") == before
+        assert sql(good, "SELECT text FROM notes") == "of before"
+        assert good.machine.run("ls -d /run/supabase-go-back.*", check=False).stdout == ""
+
     def test_going_back_by_hand(self, good: Lab) -> None:
         """As docs/upgrades.md says: the database is what it was, and the older version serves."""
         sql(good, "INSERT INTO public.notes VALUES (1, 'written since')")

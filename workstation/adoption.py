@@ -9,7 +9,7 @@ from desired.errors import SecretStop
 from desired.estate import Host
 from desired.generators import GENERATORS
 from desired.instance import Instance
-from desired.secret_plan import Stored, Wanted, anew, judged, wanted
+from desired.secret_plan import PREVIOUS, Stored, Wanted, anew, judged, wanted
 from desired.secret_value import line, material
 from desired.sidecar import Sidecar, digest, parse, time_text
 from workstation import age, clock, journal, rules
@@ -102,15 +102,18 @@ class _Adoption:
         else:
             ciphertext = age.encrypt(line(value), item.recipients)
             change = Change(item.instance, "re-encrypt", f"{item.secret}.age", "adopted; for the recipients of group_data")
-        self.making.keep(item, value, ciphertext, self._created(item))
+        self.making.keep(item, value, ciphertext, *self._before(item))
         return [change]
 
     def _derived(self, item: Wanted, sidecar: Sidecar, ciphertext: bytes) -> list[Change]:
         """A child that nobody changed, of a parent that somebody did."""
         value = self.making.value(item.kind, item.secret)
         if self._fault(item, value) is None:
-            self.making.keep(item, value, ciphertext, sidecar.created)
+            self.making.keep(item, value, ciphertext, sidecar.created, sidecar.state)
             return [Change(item.instance, "update", f"{item.secret}.json", "adopted")]
+        if not item.made:
+            parents = ", ".join(item.parents.values())
+            raise SecretStop(f"{self.files.shown(item.secret)} does not belong to {parents}.age: restore both from git")
         self.making.make(item)
         return [
             Change(
@@ -125,7 +128,14 @@ class _Adoption:
         parents = {kind: self.making.value(kind, secret) for kind, secret in item.parents.items()}
         return GENERATORS[item.kind].fault(value, material(item, parents, b"", clock.now()))
 
-    def _created(self, item: Wanted) -> str:
+    def _before(self, item: Wanted) -> tuple[str, str | None]:
+        """When the secret was made, and the state that its sidecar has. Of an old generation only that tells its date."""
         with suppress(ValueError):
-            return parse(self.stored[item.secret].sidecar or b"").created
-        return time_text(clock.now())
+            sidecar = parse(self.stored[item.secret].sidecar or b"")
+            return sidecar.created, sidecar.state
+        if item.generation == PREVIOUS:
+            raise SecretStop(
+                f"{self.files.shown(item.secret)} has no sidecar that tells until when it is accepted: restore that from git, or "
+                f"`just supabase-rotate-secrets {item.instance} --retire-now` ends it"
+            )
+        return time_text(clock.now()), None

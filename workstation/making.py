@@ -43,11 +43,12 @@ class Making:
             value = generator.make(material(item, parents, randomness.entropy(generator.entropy), now))
         self.keep(item, value, age.encrypt(line(value), item.recipients), time_text(now))
 
-    def keep(self, item: Wanted, value: str, ciphertext: bytes, created: str) -> None:
-        """A value with its file, described anew."""
+    def keep(self, item: Wanted, value: str, ciphertext: bytes, created: str, state: str | None = None) -> None:
+        """A value with its file, described anew; `state` when it is not that of a new value."""
         parents = {kind: self.sidecars[kind].id for kind in item.parents}
         identity = randomness.entropy(ID_BYTES)
-        sidecar = describe(item, value, ciphertext, parents=parents, random_id=identity, created=created)
+        state = state or ("next" if item.generation else "current")
+        sidecar = describe(item, value, ciphertext, parents=parents, random_id=identity, created=created, state=state)
         self._values[item.kind] = value
         self._write(item, ciphertext, sidecar)
 

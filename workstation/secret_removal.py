@@ -24,6 +24,12 @@ def changes(store: SecretFiles, instance: str) -> tuple[Change, ...]:
     return tuple(found)
 
 
+def secrets_of(store: SecretFiles, instance: str) -> list[str]:
+    """The names of its secrets that the project has."""
+    with store.reading():
+        return _secrets(store, instance, store.present())
+
+
 def remove(store: SecretFiles, instance: str) -> None:
     """A sidecar goes after its file: killed between the two, the next run finds what is left by it. Raises SecretStop."""
     with store.writing():

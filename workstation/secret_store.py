@@ -72,6 +72,8 @@ class SecretStore(SecretFiles):
             changes = [change for name, group in pending.items() for change in self._finished(name, group)]
             standings = self.standings(instances)
             for instance in instances:
+                if renewal.stage == "start":
+                    _refuse_restart(instance, standings[instance.name])
                 if instance.generations or standings[instance.name] != Standing() or renewal.stage:
                     found |= {name: self.stored(name, pending[instance.name]) for name in overlapping_names(instance)}
                     until = clock.now() + timedelta(hours=renewal.hours)
@@ -178,6 +180,12 @@ class SecretStore(SecretFiles):
                 key, recipients = age.public_key(self.identity_file), outcome.sidecars[secret].recipients
                 if key is not None and key not in recipients:
                     raise SecretStop(f"{why}: {age.not_for(self.shown(secret), self.identity_file, recipients)}")
+
+
+def _refuse_restart(instance: Instance, standing: Standing) -> None:
+    """A rotation that somebody else has finished meanwhile is not begun again: its window would end at once."""
+    if standing.previous and not standing.following and not standing.ended(clock.now()):
+        raise SecretStop(f"{instance.name}: another run has rotated its secrets meanwhile; nothing was changed")
 
 
 def _absent(found: Mapping[str, Stored], instance: Instance, kind: str) -> bool:

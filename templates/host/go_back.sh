@@ -1,11 +1,15 @@
 # Put a database back to a dump of before its services changed, by hand: $1 instance, $2 its database, $3 the dump (else the newest),
 # $4 the port of PostgreSQL. Its services stay stopped. What was written since the dump is lost. Nothing of the dump runs in a
-# superuser's session: the instance's owner restores it, who is a member of its services' logins meanwhile.
+# superuser's session: the instance's owner restores it, who is a member of its services' logins meanwhile. One transaction:
+# whatever goes wrong, the database is as it was.
 set -eu
 instance=$1 database=$2 port=${4:-5432} state=/var/lib/supabase
 case $instance$database$port in *[!a-z0-9_]*) echo 'INSTANCE DATABASE [DUMP [PORT]], as they are called in group_data' >&2; exit 2 ;; esac
 dump=${3:-}
-if [ -z "$dump" ]; then dump=$(ls -d "$state/dumps/$instance/"*.dump | tail -n 1); fi
+if [ -z "$dump" ]; then for file in "$state/dumps/$instance/"*.dump; do dump=$file; done; fi
+if ! [ -f "$dump" ]; then echo "there is no dump $dump; nothing was touched" >&2; exit 1; fi
+exec 9>>/run/supabase-host.lock
+if ! flock -n 9; then echo "a run is changing this host: $(cat /run/supabase-host.holder)" >&2; exit 1; fi
 owner=supabase_$instance
 lent="${owner}_auth, ${owner}_realtime, supabase_auth_admin, supabase_storage_admin"
 umask 077
@@ -15,20 +19,24 @@ cleanup() { as_superuser "REVOKE $lent FROM $owner" 2>/dev/null || true; rm -rf 
 trap cleanup EXIT
 
 # Without what superusers have made, which is there.
-pg_restore --list "$dump" | sed -E > "$work/list" \
+pg_restore --list "$dump" > "$work/all"
+sed -E "$work/all" > "$work/list" \
   -e '/^[0-9]+; [0-9]+ [0-9]+ (EXTENSION|EVENT TRIGGER|PUBLICATION) - /d' \
   -e '/^[0-9]+; [0-9]+ [0-9]+ SCHEMA - (extensions|public) /d' \
   -e '/^[0-9]+; [0-9]+ [0-9]+ (ACL|COMMENT) - (EXTENSION|EVENT TRIGGER|PUBLICATION|SCHEMA extensions)/d' \
   -e '/^[0-9]+; [0-9]+ [0-9]+ [A-Z ]+ extensions /d'
-IFS= read -r url < "/run/agenix/supabase-$instance-db"
+secret=$(sed -n 's/^  "databaseUrl": "\(.*\)",$/\1/p' "/run/current-system/etc/supabase/source/instances/$instance.json")
+IFS= read -r url < "/run/agenix/$secret"
 url=${url#*://*:}
 # In memory, and neither an argument nor in the environment.
 printf 'localhost:%s:*:%s:%s\n' "$port" "$owner" "${url%%@*}" > "$work/pass"
-as_owner() { PGPASSFILE=$work/pass "$@" -w -h localhost -p "$port" -U "$owner" -d "$database"; }
+as_owner() { PGPASSFILE=$work/pass psql -Xqw -v ON_ERROR_STOP=1 -h localhost -p "$port" -U "$owner" -d "$database" "$@"; }
+as_owner -c 'SELECT' >/dev/null
 
 systemctl stop "supabase-$instance.service" "supabase-$instance-*.service" "supabase-$instance-*.socket"
 as_superuser "GRANT $lent TO $owner WITH INHERIT TRUE, SET TRUE"
-as_owner psql -Xq -v ON_ERROR_STOP=1 --single-transaction -f - <<'SQL'
+{
+  cat <<'SQL'
 SET client_min_messages = warning;
 DO $$
 DECLARE
@@ -43,7 +51,8 @@ END
 $$;
 CREATE SCHEMA public;
 SQL
-as_owner pg_restore --exit-on-error --single-transaction --use-list="$work/list" "$dump"
+  pg_restore --use-list="$work/list" -f - "$dump" || echo 'DO $$ BEGIN RAISE EXCEPTION $m$the dump cannot be read$m$; END $$;'
+} | as_owner --single-transaction -f - >/dev/null
 # What has migrated it is not known any more; the next run writes it down.
 as_superuser "COMMENT ON DATABASE $database IS 'supabase: instance $instance'"
 rm -rf "${state:?}/$instance/migrated"
