@@ -2,6 +2,7 @@
 
 import http.client
 import threading
+import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -40,3 +41,11 @@ def load(gateway: Gateway, *, kept: bool, **headers: str) -> Iterator[Counter[st
         ended.set()
         for thread in clients:
             thread.join()
+
+
+def served(outcomes: Counter[str], more: int) -> None:
+    """Wait until so many requests more have been answered with 200."""
+    due, end = outcomes["200"] + more, time.monotonic() + 20
+    while outcomes["200"] < due:
+        assert time.monotonic() < end, outcomes
+        time.sleep(0.01)

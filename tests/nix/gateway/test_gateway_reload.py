@@ -7,7 +7,7 @@ import time
 import pytest
 
 from tests.nix.gateway.keys import ANON, SERVICE
-from tests.nix.gateway.load import load
+from tests.nix.gateway.load import load, served
 from tests.nix.gateway.running import Gateway
 
 NEW = ANON.replace("_1", "_2")
@@ -20,7 +20,7 @@ def test_a_rotation_loses_no_request(gateway: Gateway, kept: bool) -> None:
         for anon in (NEW, ANON, NEW, ANON, NEW):
             gateway.secret("anon", anon)
             gateway.reload()
-            time.sleep(0.1)
+            served(outcomes, 20)
         assert gateway.ask("/rest/v1/x", apikey=NEW).status == 200
         assert gateway.ask("/rest/v1/x", apikey=ANON).status == 401
         gateway.secret("anon", ANON)
@@ -34,7 +34,7 @@ def test_a_restart_loses_no_request(gateway: Gateway, kept: bool) -> None:
     """systemd holds the public socket meanwhile: who comes waits."""
     with load(gateway, kept=kept, apikey=SERVICE) as outcomes:
         for _ in range(3):
-            time.sleep(0.1)
+            served(outcomes, 40)
             gateway.stop()
             time.sleep(0.1)
             gateway.start()
