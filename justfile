@@ -35,16 +35,28 @@ supabase-delete INSTANCE KEEP="":
     {{pyinfra}} -y "$@" --data "confirm=$name"
 
 # Give INSTANCE new secrets without a failed request; old API keys stay accepted for 24 hours (--data window=HOURS), or until --retire-now.
-supabase-rotate-secrets INSTANCE *ARGS:
-    {{pyinfra}} inventory.py tasks/rotate_secrets.py --data instance={{quote(INSTANCE)}} \
-        {{replace(ARGS, "--retire-now", "--data retire_now=true")}}
-    {{python}} -m reports.live --data instance={{quote(INSTANCE)}}
+supabase-rotate-secrets INSTANCE *ARGS: (_asked "tasks/rotate_secrets.py" "--data instance=" + quote(INSTANCE) replace(ARGS, "--retire-now", "--data retire_now=true"))
 
 # Give SECRET of INSTANCE, and all that is made from it, a new value at once. --stdin reads your own value from standard input.
-supabase-update-secret INSTANCE SECRET *ARGS:
-    {{pyinfra}} inventory.py tasks/update_secret.py --data instance={{quote(INSTANCE)}} --data secret={{quote(SECRET)}} \
-        {{replace(ARGS, "--stdin", "-y --data stdin=true")}}
-    {{python}} -m reports.live --data instance={{quote(INSTANCE)}}
+supabase-update-secret INSTANCE SECRET *ARGS: (_asked "tasks/update_secret.py" "--data instance=" + quote(INSTANCE) + " --data secret=" + quote(SECRET) replace(ARGS, "--stdin", "--data stdin=true"))
+
+# Shows what a verb will do, asks, and does it; fails when the answer is no. A value on a pipe can be read once: then it is not asked.
+[private]
+_asked SCRIPT WORDS ARGS:
+    #!/bin/sh
+    set -eu
+    set -- inventory.py {{SCRIPT}} {{WORDS}} {{ARGS}}
+    case " $* " in
+      *" --dry "*) exec {{pyinfra}} "$@" ;;
+      *" stdin=true "*) if ! [ -t 0 ]; then exec {{pyinfra}} -y "$@"; fi ;;
+      *) {{pyinfra}} --dry "$@"
+         printf 'Go on? [y/N] ' >&2
+         read -r answer || answer=
+         case $answer in y | Y | yes) exec {{pyinfra}} -y "$@" ;; esac
+         echo 'nothing was changed' >&2
+         exit 1 ;;
+    esac
+    exec {{pyinfra}} "$@"
 
 # How every host and instance stands, or one INSTANCE; --json for machines (docs/status.md). Fails unless all is healthy.
 supabase-status *ARGS:

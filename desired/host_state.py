@@ -136,7 +136,11 @@ def check_targeted(name: str, state: HostState, wanted: Tree, observed: Observed
     else:
         others = sorted({*on_disk.instances, *running.instances} - {name})
         changed = [other for other in others if running.instances.get(other) != on_disk.instances.get(other)]
-        if changed:
+        half = [other for other in changed if other not in on_disk.instances]
+        if half:
+            gone = half[0]
+            why = f"the host runs {gone} and has no file of it; if it is being deleted, finish that with `just supabase-delete {gone}`"
+        elif changed:
             why = f"the files of {', '.join(changed)} on the host are not what it runs"
     if why:
         raise HostStop(f"cannot limit this run to {name}: {why}; run a full converge first (without --data instance)")

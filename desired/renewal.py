@@ -74,7 +74,7 @@ _INTERRUPTS: Final = {
     "anon": ((None, "applications with the old anon key get 401 until they have the new one"),),
     "service": ((None, "servers with the old service key get 401 until they have the new one"),),
     "db": ((None, "new logins as the owner need the new password; connections that are open stay"),),
-    "authdb": (("auth", "auth restarts: its requests wait some seconds"),),
+    "authdb": (("auth", "auth restarts and is refused by PostgreSQL until its new password is set there: requests to it fail"),),
     "realtime": (("realtime", "realtime restarts: clients connect again"),),
     "dashboard": (("studio", "whoever is in Studio logs in again, with the new password"),),
     "meta": (("meta", "meta and Studio restart"),),
@@ -85,15 +85,17 @@ _INTERRUPTS: Final = {
 _SPARED: Final = ("users' access tokens", "applications with", "servers with", "signed URLs")
 
 
-def interruptions(instance: Instance, renewal: Renewal) -> Iterator[str]:
-    """What a person should know before it happens, of the services that run."""
-    overlapping = frozenset(OVERLAPPING) if renewal.stage == "switch" else frozenset()
+def interruptions(instance: Instance, renewal: Renewal, *, retires: bool = False) -> Iterator[str]:
+    """What a person should know before it happens, of the services that run. `retires`: old generations go."""
+    overlapping = frozenset(OVERLAPPING) if renewal.stage or retires else frozenset()
     for kind in sorted(renewal.renewed(instance) | overlapping):
         for service, text in _INTERRUPTS.get(kind, ()):
             if service is None or instance.services[service]:
                 left = [part for part in text.split("; ") if not (kind in overlapping and part.startswith(_SPARED))]
                 if left:
                     yield f"{kind}: {'; '.join(left)}"
+    if retires:
+        yield "old API keys, and tokens signed by the old secret, are refused from now on"
     if renewal.stage == "switch":
         yield f"old API keys, and tokens signed by the old secret, are accepted for {renewal.hours} hours more"
         if kept := sorted(kind for kind in instance.secrets if GENERATORS[kind].make is None):

@@ -154,7 +154,8 @@ def anew(item: Wanted, directory: str) -> str:
     """The way out when a value is lost or no good."""
     if item.generation:
         end = f"`just supabase-rotate-secrets {item.instance} --retire-now` ends the rotation"
-        return f"restore it from git, or {end if item.generation == PREVIOUS else 'remove what is left of its -next files'}"
+        away = f"remove {item.secret}.age and {item.secret}.json"
+        return f"restore it from git, or {end if item.generation == PREVIOUS else away}"
     if GENERATORS[item.kind].make is None:
         return asked(item, directory)
     return f"`just supabase-update-secret {item.instance} {item.kind}` makes a new one"

@@ -27,7 +27,6 @@ from desired.host_state import HostState, rebuild_reasons
 from desired.tree import ObservedTree
 from desired.units import unit_changes
 from facts.health import Answers, Health, Probe, Question, health_args, limited, parse_health, told, unhealthy
-from facts.module_tree import ModuleTree
 from facts.script import guarded, run_script
 from operations import databases, host_lock, way_back
 from operations.announce import announce, note
@@ -35,8 +34,6 @@ from operations.connection import run, run_on_new_connection
 from operations.site import Site
 from operations.stops import Commands, fail, stops_host
 
-#: Where a running system keeps the module tree it was built from.
-SOURCE = "/run/current-system/etc/supabase/source"
 #: How long instances may take until they answer after a change: with services in containers, which begin with migrations,
 #: and without. And how long one that should answer is waited for.
 CONTAINER_SECONDS, START_SECONDS, ANSWER_SECONDS = 90, 30, 3
@@ -166,7 +163,7 @@ def _plan(site: Site) -> Plan:
     system = site.system()
     tree = site.tree()
     rebuild = bool(rebuild_reasons(system, tree))
-    running = host.get_fact(ModuleTree, module_dir=SOURCE).tree if rebuild else None
+    running = site.running_tree() if rebuild else None
     sql = databases.plan(site, starting=rebuild)
     ready = tuple(item.name for item in site.enabled if item.name not in system.ready)
     # What no new system stops, `removal.data` does.

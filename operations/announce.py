@@ -11,14 +11,23 @@ from desired.changes import Change, by_instance
 
 _SIGNS = {"create": "+", "pull": "+", "start": "+", "remove": "-", "stop": "-"}
 _said: dict[str, list[str]] = defaultdict(list)
-_changes: dict[str, list[Change]] = defaultdict(list)
+_changes: dict[str, list[tuple[str, Change]]] = defaultdict(list)
+_stages: dict[str, str] = {}
+
+
+def begin(host: Host, stage: str) -> None:
+    """What is announced from now on is of this stage of the run, which may say the same as an earlier one."""
+    _stages[str(host.name)] = stage
+    if stage:
+        note(host, f"stage {stage}:")
 
 
 def announce(host: Host, changes: Iterable[Change]) -> None:
     """Print the changes this process has not printed for the host yet: pyinfra runs a body twice when it prompts."""
     name = str(host.name)
-    fresh = [change for change in changes if change not in _changes[name]]
-    _changes[name].extend(fresh)
+    stage = _stages.get(name, "")
+    fresh = [change for change in changes if (stage, change) not in _changes[name]]
+    _changes[name].extend((stage, change) for change in fresh)
     for instance, group in by_instance(fresh).items():
         for change in group:
             line = f"{_SIGNS.get(change.verb, '~')} {instance or 'host'}: {change}"
@@ -34,4 +43,4 @@ def note(host: Host, text: str) -> None:
 
 def announced(host: Host) -> tuple[Change, ...]:
     """Every change of this run on the host so far."""
-    return tuple(_changes[str(host.name)])
+    return tuple(change for _, change in _changes[str(host.name)])

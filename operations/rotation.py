@@ -25,5 +25,7 @@ def stages(site: Site, overrides: Mapping[str, Any]) -> tuple[Site, ...]:
         found += (replace(site.fresh(), renewal=Renewal(stage=stage, hours=hours), before=found[-1] if found else None),)
     if found[0].renewal.stage is None:
         until = f": old keys are accepted until {time_text(standing.until)}" if standing.until else ""
-        note(host, f"{item.name}: {'a rotation is under way' if standing.previous else 'nothing is left to retire'}{until}")
+        said = "a rotation is under way" if standing.previous else "nothing is left to retire"
+        ignored = "; its window stays as it is" if "window" in overrides else ""
+        note(host, f"{item.name}: {said}{until}{ignored}")
     return found

@@ -12,7 +12,7 @@ from desired.orphans import check_orphans
 from desired.renewal import interruptions
 from facts.module_tree import ModuleTree
 from operations import modules
-from operations.announce import announce, note
+from operations.announce import announce, begin, note
 from operations.site import Site
 from operations.stops import Commands, fail, stops_host
 from workstation import sandbox, slot_file
@@ -23,9 +23,12 @@ from workstation import sandbox, slot_file
 def ensure(site: Site) -> Commands:
     """Every secret of the selected instances exists, encrypted to the operators and the host."""
     site.look()
+    begin(host, site.renewal.stage or "")
     for item in site.instances:
-        for text in interruptions(item, site.renewal):
+        for text in interruptions(item, site.renewal, retires=site.retires(item)):
             note(host, f"{item.name}: {text}")
+        if site.renewal.stage == "retire" and not site.retires(item):
+            note(host, f"{item.name}: the host has not run with the new keys yet: this run brings them, the next one can retire")
     if site.host.data.system == "nixos":
         check_orphans(site.host, site.fact(ModuleTree, module_dir=site.host.data.module_dir).tree.instances)
     changes = [*_sandbox(site), *_slots(site), *site.secrets().changes]

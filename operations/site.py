@@ -16,8 +16,9 @@ from desired.estate import Host
 from desired.host_state import HostState
 from desired.instance import Instance
 from desired.renewal import NOTHING, Renewal
+from desired.secret_plan import PREVIOUS
 from desired.sql_text import session
-from desired.tree import Tree, after, wanted_tree
+from desired.tree import ObservedTree, Tree, after, wanted_tree
 from facts.health import Health, Probe
 from facts.host_state import RunningSystem
 from facts.images import Images
@@ -27,6 +28,8 @@ from workstation import sandbox
 from workstation.secret_store import SecretPlan, SecretStore
 from workstation.templates import image_references, module_files
 
+#: Where a running system keeps the module tree it was built from.
+SOURCE = "/run/current-system/etc/supabase/source"
 T = TypeVar("T")
 #: Whether while executing, the fact and its arguments.
 Question = tuple[bool, type[FactBase[Any]], tuple[tuple[str, Any], ...]]
@@ -67,8 +70,18 @@ class Site:
         phase = bool(state.is_executing)
         if phase not in self._rotating:
             mine = [item for item in self.host.instances if self.only in (None, item.name)]
-            self._rotating[phase] = self.store.rotating(mine, self.renewal)
+            self._rotating[phase] = self.store.rotating(mine, self.renewal, self._serves)
         return self._rotating[phase]
+
+    def retires(self, item: Instance) -> bool:
+        """Whether this run ends a rotation: old keys are no longer accepted."""
+        return PREVIOUS not in item.generations and self.store.standings([item])[item.name].previous
+
+    def _serves(self, secret: str, instance: str) -> bool:
+        """Whether the host runs with this secret of the instance. Asked only where an old generation is to be retired."""
+        if self.host.data.system != "nixos":
+            return True
+        return secret in self.running_tree().instances.get(instance, {}).get("secrets", ())
 
     @property
     def enabled(self) -> tuple[Instance, ...]:
@@ -106,6 +119,10 @@ class Site:
     def system(self) -> HostState:
         """What the host ran before this run changed anything."""
         return self.fact(RunningSystem)
+
+    def running_tree(self) -> ObservedTree:
+        """What the running system was built from."""
+        return self.fact(ModuleTree, module_dir=SOURCE).tree
 
     @property
     def superuser(self) -> str:

@@ -16,6 +16,7 @@ from desired.selection import selected_instance
 from operations.estate import load_estate
 from operations.site import project
 from reports.project import exit_code, load, show
+from workstation import journal
 from workstation.secret_store import SecretStore
 
 
@@ -44,7 +45,7 @@ def _value(host: Host, item: Instance, kind: str) -> str:
     store = SecretStore(project(host.data.system), host.data.secrets_dir, host.data.identity)
     secret = next(found for found in wanted(host, (item,)) if found.kind == kind)
     with store.reading():
-        stored = store.stored(secret.secret, {})
+        stored = store.stored(secret.secret, journal.pending(store.directory, item.name))
         if stored.ciphertext is None and stored.sidecar is None:
             problem = "is missing: `just deploy` makes it; if it was there once, restore it from git"
             raise SecretStop(f"{store.shown(secret.secret)} {problem}")

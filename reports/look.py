@@ -17,9 +17,8 @@ from facts.module_tree import ModuleTree
 from facts.postgresql import Cluster
 from facts.together import Question, answers, together
 from facts.usage import InUse
-from operations.activate import SOURCE
 from operations.connection import notice_silence, run, transport
-from operations.site import Site
+from operations.site import SOURCE, Site
 from reports.pending import LookedAt
 from workstation.sandbox_server import SandboxServer
 

@@ -17,7 +17,6 @@ from desired.units import unit_changes
 from facts.module_tree import ModuleTree
 from facts.postgresql import Cluster
 from operations import databases, modules
-from operations.activate import SOURCE
 from operations.site import Site
 from workstation import sandbox, slot_file
 from workstation.sandbox_server import SandboxServer
@@ -80,7 +79,7 @@ def _changes(site: LookedAt) -> Iterator[Change]:
     yield from databases.plan(site, starting=bool(reasons) or not nixos).changes
     if nixos:
         system = site.system()
-        running = site.fact(ModuleTree, module_dir=SOURCE).tree if reasons else None
+        running = site.running_tree() if reasons else None
         ready = (item.name for item in site.enabled if item.name not in system.ready)
         yield from (Change(name, "create", "marker database-ready") for name in ready)
         yield from unit_changes(host, site.instances, tree, running, system.units)

@@ -9,11 +9,13 @@ from typing import Any
 
 import pytest
 
-from desired import scram, tokens
+from desired import rotation, scram, tokens
+from desired.renewal import Renewal
+from desired.sidecar import parse
 from tests import require
 from tests.keys import keypair
 from tests.secret_project import SecretProject, secret_project
-from workstation import lock
+from workstation import age, lock
 
 AGENIX = Path("~/.nix-defexpr/channels/agenix/pkgs/agenix.sh").expanduser()
 PROGRAMS = {"nixInstantiate": "nix-instantiate", "jqBin": "jq", "ageBin": "age", "mktempBin": "mktemp", "diffBin": "diff"}
@@ -292,3 +294,24 @@ def test_a_given_secret_follows_the_recipients(project: SecretProject, tmp_path:
     both = more.with_operators(more.operator.public, colleague.public)
     assert "re-encrypt supabase-prod-smtp.age (recipients: 1 added, 0 removed)" in both.deploy()
     assert both.values()["supabase-prod-smtp"] == "my password"
+
+
+@pytest.mark.parametrize("rekeyed", [("jwt", "anon", "service"), ("anon",)])
+def test_a_rekey_in_the_middle_of_a_rotation(project: SecretProject, rekeyed: tuple[str, ...]) -> None:
+    """Each generation stays what it is, with its date."""
+    only = replace(project, names=("prod",))
+    stages: list[rotation.Stage] = ["start", "switch"]
+    for stage in stages:
+        only.deploy(Renewal(stage=stage))
+    before = {name: parse(content) for name, content in only.files().items() if name.endswith("-previous.json")}
+    for kind in rekeyed:
+        for ending in ("", "-previous"):
+            path = only.directory / f"supabase-prod-{kind}{ending}.age"
+            path.write_bytes(age.encrypt(only.store.open(path.stem).encode() + b"\n", only.host.recipients))
+    only.stops(only.planned, "just supabase-adopt prod")
+    (item,) = only.instances()
+    only.store.adopt(only.host, item)
+    assert only.planned() == []
+    after = {name: parse(content) for name, content in only.files().items() if name.endswith("-previous.json")}
+    assert {name: sidecar.state for name, sidecar in after.items()} == {name: sidecar.state for name, sidecar in before.items()}
+    assert only.deploy(Renewal(stage="retire"))

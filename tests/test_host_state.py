@@ -120,6 +120,7 @@ def test_same() -> None:
 NEW_MODULE = wanted(HOST, "prod", module={**MODULE, "default.nix": b"new"})
 NEW_CAPACITY = wanted(two(capacity=11), "prod")
 NEW_PROD = wanted(HOST, "prod", secrets={"supabase-prod-jwt": None})
+HALF = "the host runs {0} and has no file of it; if it is being deleted, finish that with `just supabase-delete {0}`"
 OTHER = "the files of {} on the host are not what it runs"
 ROOT = "the module's files on the host are not what it runs"
 
@@ -142,8 +143,8 @@ ROOT = "the module's files on the host are not what it runs"
         (WANTED, wanted(HOST, "prod"), NOTHING, ROOT),
         (BEFORE, wanted(HOST, "prod"), on_host(TREE), OTHER.format("dev")),
         (WANTED, wanted(HOST, "prod"), on_host(TREE, "secrets/supabase-dev-jwt.age"), OTHER.format("dev")),
-        (WANTED, wanted(HOST, "prod"), on_host(TREE, "instances/dev.json"), OTHER.format("dev")),
-        (WITH_ORPHAN, wanted(HOST, "prod"), on_host(TREE), OTHER.format("old")),
+        (WANTED, wanted(HOST, "prod"), on_host(TREE, "instances/dev.json"), HALF.format("dev")),
+        (WITH_ORPHAN, wanted(HOST, "prod"), on_host(TREE), HALF.format("old")),
     ],
 )
 def test_check_targeted(running: Revision | None, tree: Tree, there: ObservedTree, why: str | None) -> None:

@@ -1,10 +1,14 @@
 """New secrets of an instance on one host: with continuity under load, and as a hard cut; in the order of the tests."""
 
+import os
+import shutil
 import subprocess
+import sys
 import threading
 import time
 from collections import Counter
 from dataclasses import dataclass
+from pathlib import Path
 
 import jwt
 import pytest
@@ -15,7 +19,7 @@ from tests.converge import Checked, converge_checked, differences, kinds
 from tests.hammer import Load, load
 from tests.host import Machine
 from tests.lab import Lab, bare
-from tests.project import Run
+from tests.project import ROOT, Run, clean
 from tests.seen import look
 
 ROTATE, UPDATE = "tasks/rotate_secrets.py", "tasks/update_secret.py"
@@ -238,3 +242,47 @@ def test_an_instance_must_be_named(world: World, script: str, arguments: list[st
     run = world.lab.project.converge(*arguments, script=script)
     assert run.status != 0
     assert message in run.output
+
+
+@pytest.mark.parametrize(("typed", "done"), [("n\n", False), ("", False), ("y\n", True)], ids=["no", "end of input", "yes"])
+def test_the_recipe_asks_and_says_by_its_status_whether_it_was_done(world: World, typed: str, done: bool) -> None:
+    programs, before = Path(sys.executable).parent, world.prod.secret("anon")
+    shutil.copy(ROOT / "justfile", world.lab.project.directory)
+    run = subprocess.run(
+        [str(programs / "just"), "supabase-update-secret", "prod", "anon"],
+        cwd=world.lab.project.directory,
+        env=world.lab.project.environment({"PATH": f"{programs}:{os.environ['PATH']}"}),
+        input=typed,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    (world.lab.project.directory / "justfile").unlink()
+    assert (run.returncode == 0) is done, run.stdout + run.stderr
+    assert (world.prod.secret("anon") != before) is done
+    assert "prod: update supabase-prod-anon.age" in clean(run.stdout + run.stderr)
+
+
+def test_nothing_is_retired_that_the_host_has_not_run_beside_the_new(world: World) -> None:
+    """The switch is in the files, but the host is not reached any more: even after the window it first runs with both."""
+    old = world.keys()
+    points = world.lab.project.directory / "points"
+    assert world.lab.killed(0, "--data", "instance=prod", script=ROTATE, points=points).status == 0
+    assert world.run(ROTATE, "--data", "retire_now=true").status == 0
+    old = world.keys()
+    lines = points.read_text().splitlines()
+    points.unlink()
+    # The journal of the second stage has just been carried out; nothing of it has reached the host.
+    journals = [number for number, line in enumerate(lines, 1) if line == "after remove secrets/.pending-prod.json"]
+    run = world.lab.killed(journals[1], "--data", "instance=prod", script=ROTATE)
+    assert run.status == -9, run.output
+    config = world.lab.project.directory / "config.py"
+    config.write_text(LATER.format(hours=48))
+    first = world.lab.project.converge()
+    assert first.status == 0, first.output
+    assert world.status(old["anon"]) == 200, "accepted beside the new one, which the host had not had"
+    assert world.status(world.keys()["anon"]) == 200
+    assert world.lab.project.converge().status == 0
+    config.unlink()
+    assert world.status(old["anon"]) == 401
+    assert world.lab.project.converge().unchanged

@@ -1,6 +1,6 @@
 """The secrets of the user's project: what is there, what a run would change, and changing it."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
@@ -12,7 +12,7 @@ from desired.instance import OVERLAPPING, Instance
 from desired.names import GENERATIONS
 from desired.renewal import NOTHING, Renewal
 from desired.rotation import Moves, Standing, move_changes, moves
-from desired.secret_plan import NEXT, Outcome, Stored, Wanted, generation_of, plan, wanted
+from desired.secret_plan import NEXT, PREVIOUS, Outcome, Stored, Wanted, generation_of, plan, wanted
 from desired.secret_value import material
 from desired.sidecar import Sidecar
 from workstation import age, clock, files, journal, rules
@@ -51,10 +51,26 @@ class SecretPlan:
 class SecretStore(SecretFiles):
     """The verbs on the secrets directory."""
 
-    def rotating(self, instances: Sequence[Instance], renewal: Renewal = NOTHING) -> tuple[Instance, ...]:
-        """The instances with the generations that such a run leaves them, whether it has done its part or not."""
+    def rotating(
+        self,
+        instances: Sequence[Instance],
+        renewal: Renewal = NOTHING,
+        serves: Callable[[str, str], bool] = lambda secret, instance: True,
+    ) -> tuple[Instance, ...]:
+        """The instances with the generations that such a run leaves them, whether it has done its part or not.
+
+        `serves`: whether the host runs with a secret of an instance. An old generation stays until it does: the new one has
+        to overlap with it there, not only here."""
         now, standings = clock.now(), self.standings(instances)
-        return tuple(replace(item, generations=standings[item.name].after(renewal.stage, now)) for item in instances)
+
+        def left(item: Instance) -> tuple[str, ...]:
+            standing = standings[item.name]
+            generations = standing.after(renewal.stage, now)
+            if standing.previous and PREVIOUS not in generations and not serves(item.secrets["jwt"] + PREVIOUS, item.name):
+                return (*generations, PREVIOUS)
+            return generations
+
+        return tuple(replace(item, generations=left(item)) for item in instances)
 
     def plan(self, host: Host, instances: Sequence[Instance], renewal: Renewal = NOTHING) -> SecretPlan:
         """What `apply` would do; writes nothing and uses no private key. `instances`: with the generations they are to have
