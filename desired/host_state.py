@@ -138,8 +138,8 @@ def check_targeted(name: str, state: HostState, wanted: Tree, observed: Observed
         changed = [other for other in others if running.instances.get(other) != on_disk.instances.get(other)]
         half = [other for other in changed if other not in on_disk.instances]
         if half:
-            gone = half[0]
-            why = f"the host runs {gone} and has no file of it; if it is being deleted, finish that with `just supabase-delete {gone}`"
+            finish = f"if it is being deleted, finish that with `just supabase-delete {half[0]}`"
+            why = f"the host runs {half[0]} and has no file of it; {finish}"
         elif changed:
             why = f"the files of {', '.join(changed)} on the host are not what it runs"
     if why:
