@@ -76,7 +76,7 @@ class Edge:
         self.machine.put("/opt/caddy", (Path(sys.executable).parent / "caddy").read_bytes(), "0755")
         self.machine.run(
             "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=edge -addext subjectAltName=DNS:*.example.org"
-            " -keyout /etc/ssl/edge.key -out /etc/ssl/edge.crt"
+            " -keyout /etc/ssl/edge.key -out /etc/ssl/edge.crt; chmod 0644 /etc/ssl/edge.key"
         )
         self.configure()
 
