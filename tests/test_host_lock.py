@@ -111,7 +111,7 @@ def test_a_holder_that_fell_silent(lab: Lab, other: Lab) -> None:
         os.kill(first.process.pid, signal.SIGSTOP)
         began = time.monotonic()
         while other.project.converge().status != 0:
-            assert time.monotonic() < began + SILENCE + 10
+            assert time.monotonic() < began + SILENCE + 30
         print(f"free after {time.monotonic() - began:.1f} s")
         os.kill(first.process.pid, signal.SIGCONT)
         late = first.go_on()
@@ -139,7 +139,7 @@ def test_the_way_back_takes_the_host_from_its_run(lab: Lab, other: Lab) -> None:
     lab.change()
     lab.wait_at_most(10)
     with lab.paused("before", "confirm") as first:
-        end = time.monotonic() + 15
+        end = time.monotonic() + 45
         while lab.standing() != before:
             assert time.monotonic() < end
             time.sleep(0.2)
@@ -171,7 +171,7 @@ def test_a_later_run_that_dies_lets_it_return(lab: Lab, other: Lab) -> None:
     with lab.paused("after", "build") as second:
         time.sleep(11)
         second.kill()
-    end = time.monotonic() + 5
+    end = time.monotonic() + 30
     while lab.standing() != before:
         assert time.monotonic() < end
         time.sleep(0.2)
