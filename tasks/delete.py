@@ -11,10 +11,11 @@ The instance may be in group_data, or be left of one that was. Killed anywhere, 
 from pyinfra.context import host, inventory
 
 from operations import activate, build, removal
+from operations.remains import removal_of
 from operations.stops import one_message
 
 with one_message():
-    of = removal.removal_of(inventory, host)
+    of = removal_of(inventory, host)
 
 if of is None:
     host.noop("this host has nothing to do with it")
