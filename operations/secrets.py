@@ -24,10 +24,11 @@ def ensure(site: Site) -> Commands:
     """Every secret of the selected instances exists, encrypted to the operators and the host."""
     site.look()
     begin(host, site.renewal.stage or "")
+    retired = site.retired()
     for item in site.instances:
-        for text in interruptions(item, site.renewal, retires=site.retires(item)):
+        for text in interruptions(item, site.renewal, retires=item.name in retired):
             note(host, f"{item.name}: {text}")
-        if site.renewal.stage == "retire" and not site.retires(item):
+        if site.renewal.stage == "retire" and item.name not in retired:
             note(host, f"{item.name}: the host has not run with the new keys yet: this run brings them, the next one can retire")
     if site.host.data.system == "nixos":
         check_orphans(site.host, site.fact(ModuleTree, module_dir=site.host.data.module_dir).tree.instances)

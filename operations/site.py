@@ -73,9 +73,10 @@ class Site:
             self._rotating[phase] = self.store.rotating(mine, self.renewal, self._serves)
         return self._rotating[phase]
 
-    def retires(self, item: Instance) -> bool:
-        """Whether this run ends a rotation: old keys are no longer accepted."""
-        return PREVIOUS not in item.generations and self.store.standings([item])[item.name].previous
+    def retired(self) -> frozenset[str]:
+        """The instances whose rotation this run ends: old keys are no longer accepted."""
+        standings = self.store.standings(self.instances)
+        return frozenset(item.name for item in self.instances if standings[item.name].previous and PREVIOUS not in item.generations)
 
     def _serves(self, secret: str, instance: str) -> bool:
         """Whether the host runs with this secret of the instance. Asked only where an old generation is to be retired."""
