@@ -75,8 +75,8 @@ class Site:
 
     def retired(self) -> frozenset[str]:
         """The instances whose rotation this run ends: old keys are no longer accepted."""
-        standings = self.store.standings(self.instances)
-        return frozenset(item.name for item in self.instances if standings[item.name].previous and PREVIOUS not in item.generations)
+        there = {name for name, standing in self.store.standings(self.instances).items() if standing.previous}
+        return frozenset(item.name for item in self.instances if item.name in there and PREVIOUS not in item.generations)
 
     def _serves(self, secret: str, instance: str) -> bool:
         """Whether the host runs with this secret of the instance. Asked only where an old generation is to be retired."""
