@@ -66,8 +66,11 @@ class Killing:
         assert not self.lab.armed(), line
         left = [path.name for path in self.lab.project.directory.rglob(".*") if path.suffix in (".tmp", ".json")]
         assert not left, (line, left)
-        assert self.plaintexts() == [], line
-        assert self.lab.project.converge().unchanged, line
+
+    def settled(self) -> None:
+        """No plaintext is left anywhere, and nothing is left to do."""
+        assert self.plaintexts() == []
+        assert self.lab.project.converge().unchanged
 
     def plaintexts(self) -> list[str]:
         """Files outside the places of decrypted secrets that hold one, on the machine and in the project."""
@@ -94,3 +97,4 @@ class Killing:
                 else:
                     done = self.run(verb, name)
                     assert done.status == 0, done.output
+            self.settled()

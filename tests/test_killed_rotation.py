@@ -31,5 +31,6 @@ def test_update_secret(killing: Killing, tmp_path: Path) -> None:
     print(f"\n{points}")
     for point in points:
         killing.killed(point, UPDATE, "dev")
+    killing.settled()
     print(f"{killing.tried} points")
     assert killing.tried >= LEAST
