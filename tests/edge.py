@@ -33,7 +33,7 @@ HOST = """
   services.caddy.globalConfig = "local_certs\\nskip_install_trust";
   services.caddy.package = pkgs.runCommand "caddy-2.11.7" { } "mkdir -p $out/bin; ln -s /opt/caddy $out/bin/caddy";
   services.nginx.virtualHosts = lib.genAttrs
-    (map (name: "${name}.example.org") [ "supabase" "supabase-dev" "supabase-raw" "supabase-caddy" "supabase-nginx" "elsewhere" ])
+    (map (name: "${name}.example.org") [ "supabase" "supabase-dev" "supabase-raw" "supabase-nginx" "nginx-elsewhere" ])
     (_: { enableACME = false; sslCertificate = "/etc/ssl/edge.crt"; sslCertificateKey = "/etc/ssl/edge.key"; });
 """
 CERTIFICATES = {"caddy": "/var/lib/caddy/.local/share/caddy/pki/authorities/local/root.crt", "nginx": "/etc/ssl/edge.crt"}

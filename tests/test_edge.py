@@ -135,7 +135,8 @@ def test_what_a_client_says_of_itself_is_not_believed(world: World) -> None:
         assert reply.seen("X-Forwarded-For") == [client]
         assert reply.seen("Host") == ["supabase-raw.example.org"]
         strange = edge.ask(world.context, "/rest/v1/x", name="supabase-raw", Host="evil.example")
-        assert not strange.text or strange.seen("Host") == ["supabase-raw.example.org"] or "message" in strange.json
+        # nginx takes it to a vhost of ours, whose gateway asks for a key
+        assert not strange.text or "message" in strange.json or strange.seen("Host") == ["supabase-raw.example.org"]
 
 
 def test_a_websocket(world: World) -> None:
@@ -282,7 +283,7 @@ def test_instances_come_change_and_go_without_a_lost_request(world: World) -> No
         lab.project.data["instances"][edge.kind] = {}
         # Caddy gives up an upload that stands still for a minute
         with polled(new) as counts, polled(piece, workers=1) as pieces:
-            for change in ({}, {"subdomain": "elsewhere"}, {"enable": False}):
+            for change in ({}, {"subdomain": f"{edge.kind}-elsewhere"}, {"enable": False}):
                 lab.project.data["instances"][edge.kind].update(change)
                 lab.project.write()
                 checked = converge_checked(lab.project, edge.machine)
