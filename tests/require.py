@@ -2,9 +2,12 @@
 
 import os
 import shutil
-from typing import NoReturn
+from typing import Final, NoReturn
 
 import pytest
+
+#: Proofs that take long are made whole with SUPABASE_PROOF=1, else on a part: everything together has half an hour in CI.
+WHOLE: Final = os.environ.get("SUPABASE_PROOF") == "1"
 
 
 def give_up(reason: str) -> NoReturn:

@@ -117,23 +117,6 @@ def test_a_host_that_wants_more_than_the_instance_is_converged_first(lab: Lab) -
     lab.project.write()
 
 
-@pytest.mark.parametrize(
-    ("number", "when", "command"),
-    [(0, "before", "lock"), (1, "sent", "install"), (2, "after", "build"), (3, "before", "sql"), (4, "after", "start")],
-)
-def test_killed_it_goes_on(lab: Lab, number: int, when: str, command: str) -> None:
-    name = f"k{number}"
-    run = lab.interrupted(when, command, *asked(name), script=CREATE)
-    assert run.status == -9, run.output
-    done = lab.project.converge(*asked(name), script=CREATE)
-    assert done.status == 0, done.output
-    again = lab.project.converge(*asked(name), script=CREATE)
-    assert again.unchanged, again.output
-    lab.project.reread()
-    assert set(lab.serves().values()) == {"200"}
-    assert lab.project.converge().unchanged
-
-
 @pytest.fixture(scope="module")
 def clone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Clone]:
     clone = Clone(tmp_path_factory.mktemp("create-sandbox") / "clone")

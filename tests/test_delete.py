@@ -239,29 +239,6 @@ def test_refuses_while_the_host_s_own_configuration_names_it(lab: Lab, name: str
     assert rest(delete(lab, name).after, name) == []
 
 
-@pytest.mark.parametrize(
-    ("number", "when", "command"),
-    [
-        *((0, "before", "lock"), (1, "after", "install"), (2, "after", "build"), (3, "sent", "activate")),
-        *((4, "before", "confirm"), (5, "before", "sql"), (6, "sent", "sql"), (7, "before", "purge"), (8, "after", "purge")),
-    ],
-)
-def test_killed_it_goes_on(lab: Lab, number: int, when: str, command: str) -> None:
-    name = f"d{number}"
-    create(lab, name)
-    run = lab.interrupted(when, command, *words(name), script=DELETE)
-    assert run.status == -9, run.output
-    done = lab.project.converge(*words(name), script=DELETE)
-    assert done.status == 0, done.output
-    again = lab.project.converge(*words(name), script=DELETE)
-    assert again.unchanged, again.output
-    assert f"nothing is left of {name}" in again.output
-    lab.project.reread()
-    assert rest(look(lab.project, lab.machine), name) == []
-    assert set(lab.serves().values()) == {"200"}
-    assert not lab.armed()
-
-
 def test_the_last_one(lab: Lab) -> None:
     for name in sorted(lab.project.data["instances"]):
         assert rest(delete(lab, name).after, name) == []

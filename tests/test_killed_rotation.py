@@ -7,6 +7,7 @@ import pytest
 from tests.host import Machine
 from tests.killing import Killing, Verb
 from tests.lab import bare
+from tests.require import WHOLE
 
 ROTATE = Verb("tasks/rotate_secrets.py", ())
 RETIRE = Verb("tasks/rotate_secrets.py", ("retire_now=true",))
@@ -32,5 +33,6 @@ def test_update_secret(killing: Killing, tmp_path: Path) -> None:
     for point in points:
         killing.killed(point, UPDATE, "dev")
     killing.settled()
-    print(f"{killing.tried} points")
-    assert killing.tried >= LEAST
+    print(f"{killing.tried} of {killing.found} points")
+    assert killing.found >= LEAST
+    assert killing.tried == killing.found or not WHOLE

@@ -83,7 +83,7 @@ class Fault:
     way_back_seconds: int = 16
 
 
-#: How much slower than a quiet machine this one may be: two tests run at a time.
+#: How much slower than a quiet machine this one may be: other tests run beside it.
 SLOW = 3
 RETURNED = r"the host has returned to /nix/store/\S+: "
 FAULTS = {
