@@ -158,6 +158,20 @@ def test_every_secret_rotates_under_load_without_a_failed_request(world: World) 
     assert "dev" not in {change.split(":")[0] for change in (*real.changes, *retired.changes)}
 
 
+def test_rotating_and_updating_a_neighbour(world: World) -> None:
+    """Prod serves on, with the same processes, while dev gets new secrets."""
+    pids = world.pids()
+    del pids["supabase-dev.service"]
+    with world.lab.traffic() as prod:
+        for script, data in ((ROTATE, ()), (ROTATE, ("retire_now=true",)), (UPDATE, ("secret=jwt",))):
+            words = [word for item in ("instance=dev", *data) for word in ("--data", item)]
+            run = world.lab.project.converge(*words, script=script)
+            assert run.status == 0, run.output
+    print(f"{prod.total()} requests of prod")
+    assert set(prod) == {"200"}
+    assert {unit: pid for unit, pid in world.pids().items() if unit in pids} == pids
+
+
 def test_an_ended_window_is_closed_by_any_converge(world: World) -> None:
     old = world.keys()
     assert world.run(ROTATE, "--data", "window=3").status == 0
