@@ -22,7 +22,7 @@ from pyinfra.connectors.util import extract_control_arguments, make_unix_command
 
 from desired.errors import Busy
 from facts.script import run_script, script_text
-from operations.connection import notice_silence, privileges, transport
+from operations.connection import notice_silence, privileges, run, transport
 from operations.site import Site
 from operations.stops import Commands, fail
 from workstation import lock
@@ -62,6 +62,22 @@ def hold_first(site: Site) -> Commands:
     yield from hold(site, site.system().epoch if site.host.data.system == "nixos" else "")
 
 
+def refused(site: Site, reason: str) -> Commands:
+    """Fail with a reason that keeps this run from changing the host; while another run is at work, that is the reason."""
+    yield FunctionCommand(_refused, (site.host.data.system == "nixos", reason), {})
+
+
+def _refused(state: State, host: Host, nixos: bool, reason: str) -> bool:
+    lock = "/run/supabase-host.lock"
+    asked = StringCommand(f"[ ! -e {lock} ] || flock -n {lock} true || cat /run/supabase-host.holder")
+    holder = run(host, asked)[1] if nixos else []
+    return fail(state, host, _busy(holder[0]) if holder else reason)
+
+
+def _busy(holder: str) -> str:
+    return f"another run is changing this host: {holder}; wait for it and run again"
+
+
 def epoch_of(host: Host) -> str:
     """The number of this run on the host, whose lock it holds."""
     return _held[str(host.name)].epoch
@@ -93,7 +109,7 @@ def _take(state: State, host: Host, epoch: str) -> bool:
         _held[name] = _Held(detail, channel)
         return True
     if verdict == "busy":
-        return fail(state, host, f"another run is changing this host: {detail}; wait for it and run again")
+        return fail(state, host, _busy(detail))
     if verdict == "moved":
         return fail(state, host, "another run has changed this host since its state was read; run again")
     return fail(state, host, f"the host lock could not be taken: {answer or 'no answer'}")

@@ -9,7 +9,7 @@ from pyinfra import logger
 from pyinfra.api.operation import operation
 from pyinfra.context import host, state
 
-from desired.errors import HostStop
+from desired.errors import HostStop, Stop
 from desired.host_state import check_targeted, rebuild_reasons, require_nixos
 from desired.orphans import check_orphans, orphans
 from desired.tree import FileChanges, Tree, check_slots, difference
@@ -57,10 +57,13 @@ def refuse(site: Site) -> None:
 
 def claim(site: Site) -> Commands:
     """Take the host before this run changes anything anywhere, and stop before that where a later step would have to."""
-    if not state.is_executing:
+    try:
         refuse(site)
+    except Stop as stop:
+        if not state.is_executing:
+            raise
+        yield from host_lock.refused(site, str(stop))
     yield from host_lock.hold_first(site)
-    refuse(site)
 
 
 def wanted(site: Site, found: TreeOnHost) -> Tree:
