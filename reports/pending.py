@@ -46,7 +46,7 @@ class LookedAt(Site):
         stops = {}
         for item in self.instances:
             try:
-                changes += _changes(replace(self.fresh(), only=item.name))
+                changes += _changes(replace(self, only=item.name, _plans={}, _rotating={}))
             except Stop as stop:
                 stops[item.name] = str(stop)
         return Pending(tuple(dict.fromkeys(changes)), stops or {"": whole})
