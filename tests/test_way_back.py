@@ -151,7 +151,7 @@ class TestReturn:
             assert re.search(said, run.output), run.output
         no_failure(prod)
         assert good.standing() == before
-        assert good.serves(5)["prod"] == "200"
+        assert good.serves(5) == {"prod": "200", "dev": "200"}
         assert good.kept() == kept
 
     def test_sql_fails(self, good: Lab) -> None:
