@@ -25,7 +25,7 @@ def build(site: Site) -> Commands:
     """The host has built the system that `activate` will switch to, if what it runs is not what is wanted."""
     system = site.system()
     reasons = rebuild_reasons(system, site.tree())
-    missing = _pulls(site)
+    missing = missing_images(site)
     if not reasons and not missing:
         host.noop("the running system is the wanted one")
         return
@@ -41,7 +41,7 @@ def build(site: Site) -> Commands:
     yield host_lock.step(host, run_script("restore", "pull", "build", args=args))
 
 
-def _pulls(site: Site) -> tuple[Change, ...]:
+def missing_images(site: Site) -> tuple[Change, ...]:
     """Of every instance that the built system will hold, those of other runs too."""
     there = site.fact(ModuleTree, module_dir=site.host.data.module_dir).tree.instances
     wanted = {item.name: item.as_option() for item in site.instances}

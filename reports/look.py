@@ -13,6 +13,7 @@ from desired.errors import HostStop, Stop
 from desired.sql_text import session
 from facts.health import Health
 from facts.host_state import RunningSystem
+from facts.images import Images
 from facts.module_tree import ModuleTree
 from facts.postgresql import Cluster
 from facts.together import Question, answers, together
@@ -21,6 +22,7 @@ from operations.connection import notice_silence, run, transport
 from operations.site import SOURCE, Site
 from reports.pending import LookedAt
 from workstation.sandbox_server import SandboxServer
+from workstation.templates import image_references
 
 #: After so many seconds a host counts as one that does not answer. It gives up on a service after 5, on PostgreSQL after 10.
 ANSWER_SECONDS = 60
@@ -68,5 +70,6 @@ def _questions(site: Site) -> tuple[Question, ...]:
         Question(Cluster, {"session": superuser, "databases": site.databases}),
         Question(InUse, {"session": superuser, "secrets": secrets}),
     )
-    running = (Question(RunningSystem), Question(ModuleTree, {"module_dir": SOURCE}), Question(Health, {"probes": probes}))
+    images = Question(Images, {"references": image_references()})
+    running = (Question(RunningSystem), images, Question(ModuleTree, {"module_dir": SOURCE}), Question(Health, {"probes": probes}))
     return (*everywhere, *(running if nixos else ()))

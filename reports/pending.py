@@ -16,7 +16,7 @@ from desired.tree import difference
 from desired.units import unit_changes
 from facts.module_tree import ModuleTree
 from facts.postgresql import Cluster
-from operations import databases, modules
+from operations import build, databases, modules
 from operations.site import Site
 from workstation import sandbox, slot_file
 from workstation.sandbox_server import SandboxServer
@@ -71,6 +71,8 @@ def _changes(site: LookedAt) -> Iterator[Change]:
     reasons = rebuild_reasons(site.system(), tree) if nixos else ()
     if reasons:
         yield Change(None, "rebuild", "the system", "; ".join(reasons))
+    if nixos:
+        yield from build.missing_images(site)
     if not nixos and isinstance(site.fact(Cluster), Absent):
         exists = SandboxServer(host.data.postgresql_port, 0).exists()
         yield Change(None, "start" if exists else "create", "PostgreSQL server")
