@@ -70,6 +70,6 @@ def _questions(site: Site) -> tuple[Question, ...]:
         Question(Cluster, {"session": superuser, "databases": site.databases}),
         Question(InUse, {"session": superuser, "secrets": secrets}),
     )
-    images = Question(Images, {"references": image_references()})
-    running = (Question(RunningSystem), images, Question(ModuleTree, {"module_dir": SOURCE}), Question(Health, {"probes": probes}))
+    images, source = Question(Images, {"references": image_references()}), Question(ModuleTree, {"module_dir": SOURCE})
+    running = (Question(RunningSystem), images, source, Question(Health, {"probes": probes}))
     return (*everywhere, *(running if nixos else ()))
