@@ -93,6 +93,7 @@ def step(host: Host, command: StringCommand) -> StringCommand:
 
 def _take_project(state: State, host: Host, project: Path) -> bool:
     try:
+        project.mkdir(mode=0o700, exist_ok=True)
         lock.hold(project)
     except Busy as busy:
         return fail(state, host, str(busy))
