@@ -18,7 +18,7 @@ from desired.creation import Placement
 from desired.errors import Stop
 from desired.estate import Estate
 from operations import modules
-from operations.announce import announce, note
+from operations.announce import note
 from operations.estate import estate_of, host_inputs
 from operations.site import Site, open_site
 from operations.stops import Commands, fail, stops_host
@@ -72,8 +72,7 @@ def entry(created: Creation) -> Commands:
         host.noop(f"{created.name} stands in group_data")
         return
     created.site.look()
-    announce(host, [Change(created.name, "create", f"entry in {created.edit.file}")])
-    yield from modules.claim(created.site)
+    yield from modules.claim(created.site, [Change(created.name, "create", f"entry in {created.edit.file}")])
     yield FunctionCommand(write, (created.edit,), {})
 
 

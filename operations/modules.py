@@ -4,11 +4,13 @@ import base64
 import difflib
 import io
 import tarfile
+from collections.abc import Iterable
 
 from pyinfra import logger
 from pyinfra.api.operation import operation
 from pyinfra.context import host, state
 
+from desired.changes import Change
 from desired.errors import HostStop, Stop
 from desired.host_state import check_targeted, rebuild_reasons, require_nixos
 from desired.orphans import check_orphans, orphans
@@ -55,14 +57,16 @@ def refuse(site: Site) -> None:
         databases.plan(site)
 
 
-def claim(site: Site) -> Commands:
-    """Take the host before this run changes anything anywhere, and stop before that where a later step would have to."""
+def claim(site: Site, changes: Iterable[Change]) -> Commands:
+    """Announce changes and take the host for them, before this run changes anything anywhere; where a later step would have
+    to stop, stop before that."""
     try:
         refuse(site)
     except Stop as stop:
         if not state.is_executing:
             raise
         yield from host_lock.refused(site, str(stop))
+    announce(host, changes)
     yield from host_lock.hold_first(site)
 
 

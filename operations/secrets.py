@@ -36,8 +36,7 @@ def ensure(site: Site) -> Commands:
     if not changes:
         host.noop("secrets are as wanted")
         return
-    announce(host, changes)
-    yield from modules.claim(site)
+    yield from modules.claim(site, changes)
     yield FunctionCommand(_apply, (site,), {})
 
 
