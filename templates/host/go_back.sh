@@ -51,7 +51,8 @@ END
 $$;
 CREATE SCHEMA public;
 SQL
-  pg_restore --use-list="$work/list" -f - "$dump" || echo 'DO $$ BEGIN RAISE EXCEPTION $m$the dump cannot be read$m$; END $$;'
+  # Cut off within a table's rows, these end first: what follows must be a statement.
+  pg_restore --use-list="$work/list" -f - "$dump" || printf '\n\\.\n%s\n' 'DO $$ BEGIN RAISE EXCEPTION $m$the dump cannot be read$m$; END $$;'
 } | as_owner --single-transaction -f - >/dev/null
 # What has migrated it is not known any more; the next run writes it down.
 as_superuser "COMMENT ON DATABASE $database IS 'supabase: instance $instance'"
