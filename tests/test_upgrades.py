@@ -207,8 +207,9 @@ class TestUpgrade:
 
     @pytest.mark.parametrize("dump", ["/var/lib/supabase/dumps/prod/not-there.dump", "/root/broken.dump"])
     def test_going_back_to_what_is_no_dump_touches_nothing(self, good: Lab, dump: str) -> None:
-        """The broken one is whole to its list of contents, and cut off in its data."""
-        good.machine.run("newest=$(ls /var/lib/supabase/dumps/prod/*.dump | tail -n 1); head -c -400 $newest > /root/broken.dump")
+        """The broken one is the first half of one."""
+        newest = "newest=$(ls /var/lib/supabase/dumps/prod/*.dump | tail -n 1)"
+        good.machine.run(f"{newest}; head -c $(($(stat -c %s $newest) / 2)) $newest > /root/broken.dump")
         before = sql(good, "SELECT count(*) FROM pg_class")
         script = (ROOT / "templates/host/go_back.sh").read_text()
         done = good.machine.run(f"sh -s prod supabase_prod {dump}", stdin=script, check=False)
