@@ -45,6 +45,7 @@ def test_forward_only(conditions: dict[str, str], tmp_path: Path, service: str) 
     for script, version in ((now, SERVICES[service]), (now, SERVICES[service]), (newer, f"{major}.{int(minor) + 100}.{patch}")):
         assert start(script).returncode == 0
         assert file.read_text() == f"{version}\n"
+        assert file.parent.stat().st_mode & 0o777 == 0o700, "another instance's users do not read it"
     refused = start(now)
     # 1 skips the unit; more than that would be a failure, tried again for ever.
     assert refused.returncode == 1

@@ -1,6 +1,6 @@
 # The ExecCondition of a service that brings its part of the database forward when it starts, and never back: an older version
 # is not started where a newer one may have done so, whoever brought it (a way back, an older system that was booted). That a
-# version is about to start is written down first, where only root can.
+# version is about to start is written down first, where only root reads and writes.
 { pkgs, instance }:
 { service, version }:
 "+${pkgs.writeShellScript "${instance.unit service}-condition" ''
@@ -16,7 +16,7 @@
     echo "${service} $version is not started: $newest may have migrated ${instance.settings.database.name}. Bring $newest again, or restore a dump of before (docs/upgrades.md)" >&2
     exit 1
   fi
-  mkdir -p "''${file%/*}"
+  install -d -m 700 "''${file%/*}"
   printf '%s\n' "$version" > "$file.new"
   sync "$file.new"
   mv -fT "$file.new" "$file"
