@@ -2,7 +2,6 @@
 
 import os
 import re
-import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,6 +10,7 @@ from pprint import pformat
 from typing import Any, get_args
 
 from desired.changes import Verb
+from tests import warm
 from tests.host import Machine
 from tests.keys import KeyPair
 
@@ -86,23 +86,15 @@ class Project:
         env: Mapping[str, str] = {},
     ) -> Run:
         """`pyinfra inventory.py SCRIPT ARGUMENTS`. stdin None is /dev/null: without -y or --dry pyinfra then stops."""
-        done = subprocess.run(
-            self.command(script, *arguments),
-            cwd=self.directory,
-            env=self.environment(env),
-            input=stdin if stdin is not None else "",
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            timeout=timeout,
-        )
+        command = self.command(script, *arguments)
+        done = warm.run(command, self.directory, self.environment(env), stdin or "", timeout)
         return Run(done.returncode, clean(done.stdout))
 
     def command(self, script: str, *arguments: str) -> list[str]:
         return [str(Path(sys.executable).parent / "pyinfra"), "inventory.py", script, *arguments]
 
     def environment(self, env: Mapping[str, str] = {}) -> dict[str, str]:
-        return {**os.environ, "PYINFRA_PROGRESS": "off", "PYTHONDONTWRITEBYTECODE": "1", **env}
+        return {**os.environ, "PYINFRA_PROGRESS": "off", **env}
 
     def reread(self) -> None:
         """Bring `data` to what a run has made of group_data."""

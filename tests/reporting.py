@@ -2,13 +2,12 @@
 
 import json
 import re
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from tests import warm
 from tests.host import Machine
 from tests.project import Project, Run
 
@@ -47,15 +46,8 @@ class Said:
 
 def report(project: Project, module: str, *arguments: str, timeout: float = 120) -> Said:
     """`python -m reports.MODULE ARGUMENTS` in the project."""
-    done = subprocess.run(
-        [sys.executable, "-m", f"reports.{module}", *arguments],
-        cwd=project.directory,
-        env=project.environment({"PYTHONPATH": ""}),
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=timeout,
-    )
+    command = ["-m", f"reports.{module}", *arguments]
+    done = warm.run(command, project.directory, project.environment(), timeout=timeout, apart=True)
     return Said(done.returncode, done.stdout, done.stderr)
 
 

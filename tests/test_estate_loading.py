@@ -202,7 +202,7 @@ def pyinfra(project: Project, *arguments: str) -> tuple[int, str]:
     done = subprocess.run(
         [str(Path(sys.executable).with_name("pyinfra")), "inventory.py", "deploy.py", "--dry", *arguments],
         cwd=project.directory,
-        env={**os.environ, "PYINFRA_PROGRESS": "off", "PYTHONDONTWRITEBYTECODE": "1"},
+        env={**os.environ, "PYINFRA_PROGRESS": "off"},
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,

@@ -36,7 +36,7 @@ class Clone:
         return Run(done.returncode, clean(done.stdout))
 
     def run(self, *command: str, stdin: str = "") -> "subprocess.CompletedProcess[str]":
-        environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1", "PYINFRA_PROGRESS": "off"}
+        environment = {**os.environ, "PYINFRA_PROGRESS": "off"}
         return subprocess.run(
             command, cwd=self.directory, env=environment, input=stdin, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
         )

@@ -97,7 +97,11 @@ FAULTS = {
     "gateway's port is taken": Fault(
         "",
         25,
-        ("units failed: supabase-dev-8099.socket", "Address already in use", RETURNED + "the activation failed"),
+        (
+            "units failed: supabase-dev-8099.socket",
+            "Address already in use|Failed to receive listening socket",  # which of both, chance decides
+            RETURNED + "the activation failed",
+        ),
         way_back_seconds=AT_ONCE,
         prepare="systemd-run --unit=squatter --collect caddy respond --listen 127.0.0.1:8099 --status 404",
         dev={"port": 8099},
