@@ -119,7 +119,7 @@ def _database(item: WantedInstance, observed: Observation) -> Iterator[SqlChange
     if drift := list(_database_drift(item, actual)):
         yield SqlChange(Change(item.name, "update", what, ", ".join(drift)), "database")
     inside = observed.insides.get(item.database)
-    strangers = {role.name for role in observed.roles.values() if role.is_login} - {role.name for role in item.roles}
+    strangers = observed.logins.difference(role.name for role in item.roles)
     server = Server(observed.extensions, observed.superusers, observed.every, strangers)
     # A database that is closed now is opened first, and brought to what is wanted whatever it holds.
     if drift := list(item.inside.drift(inside, server)) if inside else ["not seen"]:

@@ -1,8 +1,9 @@
 """What a PostgreSQL cluster holds of ours, as `facts.postgresql.Cluster` tells it."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any, NamedTuple
 
 from desired.inside_state import ObservedInside, observed_inside
 from desired.record import Record, recorded
@@ -53,7 +54,7 @@ class ObservedRole:
     @property
     def is_login(self) -> bool:
         """Whether it is a login of an instance: what pg_hba asks for."""
-        return "supabase_login" in {membership.role for membership in self.member_of}
+        return any(membership.role == "supabase_login" for membership in self.member_of)
 
 
 @dataclass(frozen=True, order=True)
@@ -80,9 +81,16 @@ class ObservedDatabase:
     privileges: tuple[Privilege, ...]
     settings: Mapping[str, Mapping[str, str]]
 
-    @property
+    @cached_property
     def record(self) -> Record:
         return recorded(self.comment)
+
+
+class Seen(NamedTuple):
+    """The inside of a database as observe_inside.sql told it, and the mark that the database had before it was entered."""
+
+    mark: str
+    inside: Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -90,7 +98,9 @@ class Observed:
     """`version`: as in server_version_num. Before 16 nothing else is known. `settings`: the server's, by name. `every`: kind of
     object, as in pg_default_acl, to all privileges there are on it.
 
-    `insides`: of the databases that were asked for and could be entered; `shut`: of the others, database to psql's last word."""
+    `insides`: of the databases that were asked for and could be entered; `shut`: of the others, database to psql's last word.
+    `told`: the insides as the host has told them. `marks`: database to what stays the same while nobody writes to it; those that
+    somebody may be writing to have none."""
 
     version: int
     settings: Mapping[str, str]
@@ -103,6 +113,25 @@ class Observed:
     databases: Mapping[str, ObservedDatabase]
     insides: Mapping[str, ObservedInside] = field(default_factory=dict)
     shut: Mapping[str, str] = field(default_factory=dict)
+    marks: Mapping[str, str] = field(default_factory=dict)
+    told: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+    def remembering(self, before: Mapping[str, Seen]) -> "Observed":
+        """The same with the inside of each database as it was before, where it has the mark that it had then."""
+        kept = {
+            name: seen.inside for name, seen in before.items() if name not in self.insides and seen.mark == self.marks.get(name)
+        }
+        return replace(self, insides={**self.insides, **{name: observed_inside(inside) for name, inside in kept.items()}})
+
+    @property
+    def seen(self) -> dict[str, Seen]:
+        """What the next run need not ask again."""
+        return {name: Seen(self.marks[name], inside) for name, inside in self.told.items() if name in self.marks}
+
+    @cached_property
+    def logins(self) -> frozenset[str]:
+        """Those of every instance."""
+        return frozenset(role.name for role in self.roles.values() if role.is_login)
 
 
 Observation = Absent | Unreachable | Observed
@@ -114,6 +143,7 @@ def observed(
     """The observation in the JSON of observe.sql and, for each database, of observe_inside.sql.
 
     Raises KeyError or TypeError when it is something else."""
+    told = {item["inside"]: item for item in insides}
     return Observed(
         version=document["version"],
         settings=document.get("settings", {}),
@@ -124,8 +154,10 @@ def observed(
         every={kind: frozenset(privileges) for kind, privileges in document.get("every", {}).items()},
         roles={item["name"]: _role(item) for item in document.get("roles", ())},
         databases={item["name"]: _database(item) for item in document.get("databases", ())},
-        insides={item["inside"]: observed_inside(item) for item in insides},
+        insides={name: observed_inside(item) for name, item in told.items()},
         shut=shut or {},
+        marks=document.get("marks", {}),
+        told=told,
     )
 
 

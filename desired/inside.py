@@ -119,10 +119,10 @@ class Inside:
     def _defaults(self, actual: ObservedInside, server: Server) -> Iterator[str]:
         for (role, schema), roles in self.defaults.items():
             for kind, word in _KINDS.items():
-                every = {to: {Default(role, schema, kind, to, privilege) for privilege in server.every[kind]} for to in roles}
-                if missing := [to for to, privileges in every.items() if not privileges <= actual.defaults]:
-                    given = f"GRANT ALL ON {word} TO {', '.join(missing)}"
-                    yield f"ALTER DEFAULT PRIVILEGES FOR ROLE {role} IN SCHEMA {schema} {given}"
+                given = {to: actual.defaults.get(Default(role, schema, kind, to), frozenset()) for to in roles}
+                if missing := [to for to, privileges in given.items() if not privileges.issuperset(server.every[kind])]:
+                    grant = f"GRANT ALL ON {word} TO {', '.join(missing)}"
+                    yield f"ALTER DEFAULT PRIVILEGES FOR ROLE {role} IN SCHEMA {schema} {grant}"
 
 
 def _watch(name: str, event: str, tags: tuple[str, ...], like: Watch) -> Watch:

@@ -14,13 +14,12 @@ class Grant(NamedTuple):
 
 
 class Default(NamedTuple):
-    """What `role` creates in `schema` gives `grantee` this privilege; `kind` as in pg_default_acl."""
+    """What `role` creates in `schema` gives `grantee` privileges; `kind` as in pg_default_acl."""
 
     role: str
     schema: str
     kind: str
     grantee: str
-    privilege: str
 
 
 @dataclass(frozen=True)
@@ -40,11 +39,12 @@ class Watch:
 
 @dataclass(frozen=True)
 class ObservedInside:
-    """`schemas`: name to owner. `publication`: its owner. `planted`: roles that own something in `extensions`."""
+    """`schemas`: name to owner. `defaults`: to privileges. `publication`: its owner. `planted`: roles that own something in
+    `extensions`."""
 
     schemas: Mapping[str, str]
     grants: frozenset[Grant]
-    defaults: frozenset[Default]
+    defaults: Mapping[Default, frozenset[str]]
     extensions: frozenset[str]
     publication: str | None
     watches: Mapping[str, Watch]
@@ -56,7 +56,7 @@ def observed_inside(document: Mapping[str, Any]) -> ObservedInside:
     return ObservedInside(
         schemas=document["schemas"],
         grants=frozenset(Grant(*grant) for grant in document["grants"]),
-        defaults=frozenset(Default(*default) for default in document["defaults"]),
+        defaults={Default(*default): frozenset(privileges) for *default, privileges in document["defaults"]},
         extensions=frozenset(document["extensions"]),
         publication=document["publication"],
         watches={item["name"]: _watch(item) for item in document["watches"]},

@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache, cached_property
 from typing import Any
 
 from desired import names
@@ -72,7 +73,8 @@ class Instance:
         logins = {names.owner(self.name): owner, names.service_login(self.name, "auth"): auth}
         return {login: self.secrets[kind] for login, kind in logins.items() if kind in self.secrets}
 
-    def as_option(self) -> dict[str, Any]:
+    @cached_property
+    def option(self) -> Mapping[str, Any]:
         """The value of `constellation.supabase.instances.<name>`, with the module's names."""
         return {
             "enable": self.enable,
@@ -100,6 +102,11 @@ class Instance:
             "databaseUrl": self.secrets["db"],
             "secrets": sorted(self.all_secrets),
         }
+
+    @cached_property
+    def file(self) -> bytes:
+        """Its file in the module tree."""
+        return json_text(self.option)
 
 
 def resolve(name: str, data: InstanceData, *, host: str, domain: str, slot: int) -> Instance:
@@ -175,6 +182,7 @@ def secret_field(kind: str) -> str:
     return {**SECRET_FIELDS, **environments}.get(kind, "secrets")
 
 
+@cache
 def camel(name: str) -> str:
     """A key of group_data as the module calls it: `rest_api` is `restApi`."""
     return re.sub(r"_([a-z0-9])", lambda match: match[1].upper(), name)

@@ -17,7 +17,7 @@ def check_orphans(host: Host, observed: Mapping[str, Mapping[str, Any]]) -> None
     """Raise HostStop when an orphan holds what an instance wants: the host's build would refuse it, after secrets were made.
 
     `observed`: instance to what its file holds."""
-    wanted = {claim: item.name for item in host.instances for claim in _claims(item.as_option())}
+    wanted = {claim: item.name for item in host.instances for claim in _claims(item.option)}
     left = orphans(host, observed)
     for name in left:
         for what, value in _claims(observed[name]):

@@ -57,10 +57,9 @@ def wanted_tree(
     files: dict[str, bytes | None] = {**module, "host.json": json_text(host.option())}
     secrets = {}
     for instance in instances:
-        option = instance.as_option()
-        secrets[instance.name] = tuple(option["secrets"])
-        files[f"instances/{instance.name}.json"] = json_text(option)
-        for secret in option["secrets"]:
+        secrets[instance.name] = tuple(sorted(instance.all_secrets))
+        files[f"instances/{instance.name}.json"] = instance.file
+        for secret in secrets[instance.name]:
             files[f"secrets/{secret}.age"] = ciphertext(secret)
     return Tree(files, secrets)
 

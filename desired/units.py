@@ -18,7 +18,7 @@ _QUIET = ("inactive", "failed")
 
 def units_of(instance: Instance) -> tuple[str, ...]:
     """The units that run while the instance is enabled."""
-    option = {**instance.as_option(), "enable": True}
+    option = {**instance.option, "enable": True}
     return tuple(unit_name(instance.name, unit, option) for unit in UNITS if on(unit, option))
 
 
@@ -27,7 +27,7 @@ def unit_changes(
 ) -> tuple[Change, ...]:
     """`running`: the tree the running system was built from, None when that is the wanted one; `active`: unit to
     ActiveState. The activation of a system also reaches the instances that this run leaves as they are."""
-    options = {item.name: item.as_option() for item in instances}
+    options = {item.name: item.option for item in instances}
     before = running or ObservedTree(wanted.digests(), options, host.option())
     module = bool(before.host or before.instances) and before.revision().module != wanted.revision().module
     postgresql = _postgresql(host, before, module)
@@ -92,7 +92,8 @@ def _ciphertexts(names: tuple[str, ...], digests: Digests) -> dict[str, str | No
 
 def _gateway_sockets(name: str, active: Mapping[str, str]) -> list[str]:
     """Those of other ports too, which the gateway had before."""
-    return [file for file in active if re.fullmatch(rf"supabase-{name}-[0-9]+\.socket", file)]
+    mine = f"supabase-{name}-"  # looked at first: there are many units
+    return [file for file in active if file.startswith(mine) and re.fullmatch(r"[0-9]+\.socket", file.removeprefix(mine))]
 
 
 def whole(name: str, option: Option) -> Option:
@@ -100,7 +101,7 @@ def whole(name: str, option: Option) -> Option:
     if "profile" in option:
         return option
     slot: Any = option.get("slot", 0)
-    return merged(resolve(name, InstanceData(), host="", domain="", slot=slot).as_option(), dict(option))
+    return merged(dict(resolve(name, InstanceData(), host="", domain="", slot=slot).option), dict(option))
 
 
 def _postgresql(host: Host, before: ObservedTree, module: bool) -> str | None:

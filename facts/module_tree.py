@@ -1,7 +1,10 @@
 """The module tree on the host: one command, whatever the number of instances."""
 
+import base64
+import gzip
 import json
 import shlex
+import zlib
 from dataclasses import dataclass
 
 from pyinfra.api.exceptions import FactProcessError
@@ -27,10 +30,9 @@ class ModuleTree(FactBase[TreeOnHost]):
         return script_text("tree", args=(module_dir,))
 
     def process(self, output: list[str]) -> TreeOnHost:
-        cut = output.index("--- texts") if "--- texts" in output else len(output)
         digests: dict[str, str] = {}
         places: dict[str, str] = {}
-        for line in output[:cut]:
+        for line in output:
             key, _, value = line.partition(" ")
             if key == "file":
                 digest, _, path = value.partition(" ")
@@ -39,7 +41,11 @@ class ModuleTree(FactBase[TreeOnHost]):
                 places[key] = value
         if "real" not in places:
             raise FactProcessError(f"the module tree could not be read: {' '.join(output)[:200]}")
-        documents = {path: _parsed(path, text) for path, text in headed(output[cut + 1 :]).items()}
+        try:
+            texts = gzip.decompress(base64.b64decode(places.get("texts", ""))).decode().splitlines()
+        except (ValueError, OSError, EOFError, zlib.error):
+            raise FactProcessError("the files of the module tree arrived damaged") from None
+        documents = {path: _parsed(path, text) for path, text in headed(texts).items()}
         host = documents.pop("host.json", {})
         instances = {path.removeprefix("instances/").removesuffix(".json"): value for path, value in documents.items()}
         return TreeOnHost(ObservedTree(digests, instances, host), places["real"], places.get("git"))

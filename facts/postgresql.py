@@ -12,6 +12,9 @@ _STATUS = re.compile(r"status (\d+)")
 _NO_SERVER = re.compile(r"No such file or directory|Connection refused")
 _NO_USER = re.compile(r"(user \S+ does not exist|unknown user|no passwd entry)")
 _PSQL = re.compile(r"^psql:\S* (error: )?(\\connect: )?")
+#: Whether database `name` is to be entered.
+_THERE = """SELECT EXISTS (SELECT FROM pg_catalog.pg_database AS d WHERE d.datname = :'name' AND d.datallowconn)
+AND NOT coalesce(:'marks'::pg_catalog.jsonb ->> :'name' = :'seen'::pg_catalog.jsonb ->> :'name', false) AS enter"""
 _ENTERING = re.compile(r"entering (\S+)")
 
 
@@ -19,11 +22,12 @@ class Cluster(FactBase[Observation]):
     """The `Observation` of the whole host: one psql, which reads shared catalogs first and then enters one database after the
     other. It reads catalogs only."""
 
-    def command(self, session: str, databases: tuple[str, ...] = ()) -> str:
-        """`session`: shell text from `desired.sql_text.session`; `databases`: those to be entered, if they are there."""
+    def command(self, session: str, databases: tuple[str, ...] = (), seen: tuple[tuple[str, str], ...] = ()) -> str:
+        """`session`: shell text from `desired.sql_text.session`; `databases`: those to be entered, if they are there; `seen`:
+        some of them with the mark that each had when it was entered before: only with another one it is entered again."""
         # What psql says goes last: its two outputs are buffered apart, and a line of one could cut a line of the other.
         return f"""{{ said=$({{ {session}; echo status $? >&2; }} 2>&1 >&3 3>&- <<'SUPABASE_SQL'
-{STATIC["observe"]}{_insides(databases)}SUPABASE_SQL
+{STATIC["observe"]}{_insides(databases, dict(seen))}SUPABASE_SQL
 ); }} 3>&1
 printf '%s\\n' "$said\""""
 
@@ -50,18 +54,23 @@ printf '%s\\n' "$said\""""
         return Unreachable("psql gave no answer")
 
 
-def _insides(databases: tuple[str, ...]) -> str:
-    """psql text that enters each database that is there and open, and says on stderr which. One that refuses ends psql.
+def _insides(databases: tuple[str, ...], seen: dict[str, str]) -> str:
+    """psql text that enters each database that is there, open and not as seen, and says on stderr which. One that refuses ends
+    psql.
 
-    The question travels once, in a variable of psql: text for the shell has a limit."""
+    The questions travel once, in variables of psql: text for the shell has a limit."""
     if not databases:
         return ""
-    pieces = [f"SELECT {literal(STATIC['observe_inside'])} AS inside \\gset\n"]
+    moved = "NOT :'marks'::pg_catalog.jsonb @> :'seen'::pg_catalog.jsonb" if seen.keys() >= set(databases) else "true"
+    texts = {"inside": STATIC["observe_inside"], "there": _THERE, "seen": json.dumps(seen)}
+    pieces = [
+        f"SELECT {', '.join(f'{literal(text)} AS {name}' for name, text in texts.items())} \\gset\n",
+        f"SELECT :'modern' AND {moved} AS moved \\gset\n\\if :moved\n",
+    ]
     for name in databases:
-        there = f"SELECT FROM pg_catalog.pg_database AS d WHERE d.datname = {literal(name)} AND d.datallowconn"
-        pieces.append(f"SELECT :'modern' AND EXISTS ({there}) AS there \\gset\n\\if :there\n\\warn entering {psql_word(name)}\n")
+        pieces.append(f"\\set name {psql_word(name)}\n:there \\gset\n\\if :enter\n\\warn entering :name\n")
         pieces.append(f"{connect(name)}:inside\n\\endif\n")
-    return "".join(pieces)
+    return "".join([*pieces, "\\endif\n"])
 
 
 def _shut(said: list[str]) -> dict[str, str]:

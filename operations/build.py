@@ -44,7 +44,7 @@ def build(site: Site) -> Commands:
 def missing_images(site: Site) -> tuple[Change, ...]:
     """Of every instance that the built system will hold, those of other runs too."""
     there = site.fact(ModuleTree, module_dir=site.host.data.module_dir).tree.instances
-    wanted = {item.name: item.as_option() for item in site.instances}
+    wanted = {item.name: item.option for item in site.instances}
     options = [whole(name, option) for name, option in {**there, **wanted}.items() if name not in site.removed]
     present = site.fact(Images, references=image_references())
     return pulls(needed(options, images()), present)

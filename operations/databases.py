@@ -116,8 +116,7 @@ def plan(site: Site, superuser: str | None = None, *, starting: bool = True, aga
     it looked. Raises HostStop.
     """
     superuser = superuser or site.superuser
-    question = {"session": superuser, "databases": site.databases}
-    observed = host.get_fact(Cluster, **question) if again else site.fact(Cluster, **question)
+    observed = host.get_fact(Cluster, session=superuser, databases=site.databases) if again else site.cluster()
     if isinstance(observed, Absent) and not starting:
         raise HostStop(f"PostgreSQL should run on this host but does not: {observed.reason}; see systemctl status postgresql")
     if isinstance(observed, Observed) and (lacking := set(EXTENSIONS).difference(observed.extensions)):

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -12,6 +13,7 @@ from pyinfra.api.host import Host as PyinfraHost
 from pyinfra.api.state import State
 from pyinfra.context import ctx_host, ctx_state, state
 
+from desired.cluster_state import Observation, Observed, Seen
 from desired.estate import Host
 from desired.host_state import HostState
 from desired.instance import Instance
@@ -24,7 +26,7 @@ from facts.host_state import RunningSystem
 from facts.images import Images
 from facts.module_tree import ModuleTree, TreeOnHost
 from facts.postgresql import Cluster
-from workstation import sandbox
+from workstation import memory, sandbox
 from workstation.secret_store import SecretPlan, SecretStore
 from workstation.templates import image_references, module_files
 
@@ -54,6 +56,7 @@ class Site:
     _plans: dict[bool, SecretPlan] = field(default_factory=dict)
     _asked: dict[Question, Greenlet] = field(default_factory=dict)
     _rotating: dict[bool, tuple[Instance, ...]] = field(default_factory=dict)
+    _clusters: dict[bool, Observation] = field(default_factory=dict)
     removed: frozenset[str] = frozenset()
 
     @property
@@ -62,7 +65,7 @@ class Site:
 
     def fresh(self) -> "Site":
         """The same without what it has read."""
-        return replace(self, _plans={}, _asked={}, _rotating={})
+        return replace(self, _plans={}, _asked={}, _rotating={}, _clusters={})
 
     @property
     def instances(self) -> tuple[Instance, ...]:
@@ -101,7 +104,7 @@ class Site:
             self._ask(RunningSystem)
             self._ask(Images, references=image_references())
             self._ask(ModuleTree, module_dir=self.host.data.module_dir)
-            self._ask(Cluster, session=self.superuser, databases=self.databases)
+            self._ask_cluster()
             self._ask(Health, probes=self.probes(), light=True)
 
     def fact(self, kind: type[FactBase[T]], **arguments: Any) -> T:
@@ -116,6 +119,30 @@ class Site:
     def databases(self) -> tuple[str, ...]:
         """Those whose inside is compared in this run."""
         return tuple(item.database for item in self.enabled)
+
+    def cluster(self) -> Observation:
+        """What the host's PostgreSQL held before this run changed anything; of databases that nobody has written to since this
+        workstation last looked into them, what it saw then."""
+        phase = bool(state.is_executing)
+        if phase not in self._clusters:
+            observed = self._ask_cluster().get()
+            if isinstance(observed, Observed):
+                observed = observed.remembering(self._memory)
+                if phase and observed.seen:
+                    known = {**self._memory, **observed.seen}
+                    there = {name: seen for name, seen in known.items() if name in observed.databases}
+                    memory.keep(self.project, self.host.name, there)
+            self._clusters[phase] = observed
+        return self._clusters[phase]
+
+    def _ask_cluster(self) -> Greenlet:
+        databases = self.databases
+        seen = tuple((name, self._memory[name].mark) for name in databases if name in self._memory)
+        return self._ask(Cluster, session=self.superuser, databases=databases, seen=seen)
+
+    @cached_property
+    def _memory(self) -> dict[str, Seen]:
+        return memory.recall(self.project, self.host.name)
 
     def system(self) -> HostState:
         """What the host ran before this run changed anything."""
@@ -153,7 +180,7 @@ class Site:
             there = self.fact(ModuleTree, module_dir=self.host.data.module_dir).tree.instances
             serving = there.keys() & self.system().ready - self.removed
             return tuple(Probe.of(name, there[name]) for name in sorted(serving) if _serves(there[name]))
-        return tuple(Probe.of(item.name, item.as_option()) for item in self.enabled)
+        return tuple(Probe.of(item.name, item.option) for item in self.enabled)
 
     def verifier_digests(self) -> Mapping[str, str | None]:
         """Login to the sha256 of its SCRAM verifier; None while it is pending."""

@@ -8,7 +8,7 @@ from pyinfra.api.facts import FactBase
 
 from desired.answer import Pending
 from desired.changes import Change
-from desired.cluster_state import Absent
+from desired.cluster_state import Absent, Observation
 from desired.errors import HostStop, Stop
 from desired.host_state import rebuild_reasons
 from desired.orphans import check_orphans
@@ -29,6 +29,9 @@ class LookedAt(Site):
     """A host that has told everything at once. `told`: fact, and the directory of a module tree, to its value."""
 
     told: Mapping[tuple[type[FactBase[Any]], str], Any] = field(default_factory=dict)
+
+    def cluster(self) -> Observation:
+        return self.fact(Cluster)
 
     def fact(self, kind: type[FactBase[T]], **arguments: Any) -> T:
         answer: T = self.told[kind, arguments.get("module_dir", "")]

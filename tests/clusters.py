@@ -10,7 +10,7 @@ from desired import scram
 from desired.changes import Change
 from desired.cluster import WantedCluster, wanted
 from desired.cluster_diff import SqlChange, difference
-from desired.cluster_state import Observation, Observed
+from desired.cluster_state import Observation, Observed, Seen
 from desired.cluster_stream import needs_verifier, stream
 from desired.estate import Host
 from desired.instance import resolve
@@ -33,6 +33,7 @@ class Case:
     salts: Mapping[str, bytes] = field(default_factory=dict)
     realtime: str = ""
     storage: str = "v7"
+    memory: dict[str, Seen] = field(default_factory=dict)
 
     @property
     def host(self) -> Host:
@@ -64,8 +65,13 @@ class Case:
         return wanted(self.host, self.digests, records(self.host, versions) if self.realtime else None)
 
     def look(self, server: Server, only: str | None = None) -> Observation:
-        """What is, as far as a run sees it."""
-        return observe(server, tuple(item.database for item in self.wanted.instances if only in (None, item.name)))
+        """What is, as far as a run sees it: as one that has seen what this case has."""
+        databases = tuple(item.database for item in self.wanted.instances if only in (None, item.name))
+        found = observe(server, databases, self.memory)
+        if isinstance(found, Observed):
+            found = found.remembering(self.memory)
+            self.memory.update(found.seen)
+        return found
 
     def plan(self, server: Server, only: str | None = None) -> tuple[SqlChange, ...]:
         return difference(self.wanted, self.look(server, only), only)
@@ -89,9 +95,10 @@ def case(*names: str) -> Case:
     return Case({name: {} for name in names})
 
 
-def observe(server: Server, databases: tuple[str, ...] = ()) -> Observation:
+def observe(server: Server, databases: tuple[str, ...] = (), memory: Mapping[str, Seen] = {}) -> Observation:
     """The fact, as pyinfra would run it."""
-    return Cluster().process(shell(Cluster().command(server.session, databases)).stdout.splitlines())
+    seen = tuple((name, memory[name].mark) for name in databases if name in memory)
+    return Cluster().process(shell(Cluster().command(server.session, databases, seen)).stdout.splitlines())
 
 
 def observed(server: Server, *databases: str) -> Observed:

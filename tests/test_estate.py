@@ -71,7 +71,7 @@ def running(item: Instance) -> set[str]:
 def test_defaults_of_the_plan() -> None:
     (prod,) = host({"prod": {}}).instances
     kinds = ("anon", "dashboard", "db", "dbverifier", "jwt", "meta", "realtime", "s3", "service")
-    assert prod.as_option() == {
+    assert prod.option == {
         "enable": True,
         "slot": 0,
         "profile": "full",

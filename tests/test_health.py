@@ -250,7 +250,7 @@ def item(**value: Any) -> Instance:
     ],
 )
 def test_what_is_asked_of_an_instance(value: dict[str, Any], services: tuple[str, ...]) -> None:
-    found = Probe.of("prod", item(**value).as_option())
+    found = Probe.of("prod", item(**value).option)
     assert set(found.services) == set(services)
     assert (found.port, found.uid, found.key) == (8000, 0, "/run/agenix/supabase-prod-service")
     assert found.password == "/run/agenix/supabase-prod-dashboard"
@@ -267,6 +267,6 @@ def test_arguments() -> None:
 @pytest.mark.parametrize("light", [True, False])
 def test_a_full_host_fits_into_one_argument(light: bool) -> None:
     """Linux: 128 KiB an argument (MAX_ARG_STRLEN)."""
-    option = item().as_option()
+    option = item().option
     probes = tuple(Probe.of(f"instance{number:05}", {**option, "port": 29999}) for number in range(600))
     assert len(Health().command(probes, 30, light)) < 128 * 1024 - 4096

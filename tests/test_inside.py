@@ -2,14 +2,16 @@
 
 import re
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from desired import inside
+from desired.cluster_state import Observed
 from desired.errors import HostStop
 from desired.inside import SCHEMAS
 from desired.sql_text import STATIC
-from tests.clusters import Case, case, observed
+from tests.clusters import Case, case, observe, observed
 from tests.pg import MAJORS, Server, server
 
 IN_PROD = {"database": "supabase_prod"}
@@ -148,6 +150,32 @@ def test_extensions_are_wanted_where_the_server_has_them(pg: Server, pair: Case,
     if missing:
         pg.query(f'DROP EXTENSION "{missing[-1]}"; CREATE EXTENSION "{missing[-1]}" SCHEMA public;', **IN_PROD)
     assert pair.plan(pg) == ()
+
+
+def test_what_nobody_has_written_to_is_not_entered_again(pg: Server, pair: Case) -> None:
+    """Each drift above was seen in spite of what the case remembers."""
+
+    def again() -> Observed:
+        before = observed(pg, "supabase_dev", "supabase_prod")
+        after = observe(pg, ("supabase_dev", "supabase_prod"), before.seen)
+        assert isinstance(after, Observed)
+        assert after.remembering(before.seen).insides == before.insides
+        return after
+
+    # autovacuum may have written statistics just then
+    assert any(not again().told for _ in range(3))
+
+
+def test_who_may_be_writing_leaves_no_mark(pg: Server, pair: Case) -> None:
+    before = observed(pg).marks
+    with ThreadPoolExecutor() as pool:
+        at_work = pool.submit(pg.query, "SELECT pg_catalog.pg_sleep(2);", **IN_PROD)
+        while pg.query("SELECT count(*) FROM pg_stat_activity WHERE datname = 'supabase_prod';") == "0":
+            assert not at_work.done()
+        during = observed(pg).marks
+        at_work.result()
+    assert before.keys() == {"supabase_dev", "supabase_prod"}
+    assert during.keys() == {"supabase_dev"}
 
 
 def test_a_database_that_cannot_be_entered_is_named(pg: Server, pair: Case) -> None:

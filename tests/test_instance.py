@@ -59,7 +59,7 @@ def test_everything_chosen() -> None:
         service_key="c",
         database_url="d",
     )
-    assert item.as_option() == {
+    assert item.option == {
         "enable": False,
         "slot": 3,
         "profile": "api",
@@ -126,7 +126,7 @@ def test_everything_chosen() -> None:
 def test_what_follows_from_the_name() -> None:
     item = resolved(smtp=MAILER)
     assert item.url == "https://supabase-prod.example.org"
-    assert item.as_option()["auth"]["siteUrl"] is None, "the module knows it, and another domain changes no instance's file"
+    assert item.option["auth"]["siteUrl"] is None, "the module knows it, and another domain changes no instance's file"
     assert item.smtp
     assert item.smtp.sender_name == "prod"
     assert item.verifiers == {"supabase_prod": "supabase-prod-dbverifier"}
@@ -134,7 +134,7 @@ def test_what_follows_from_the_name() -> None:
 
 def test_the_file_has_every_option_of_the_module() -> None:
     """Python's names and the module's, which tests/nix gives to Nix, are the same."""
-    assert resolved(profile="api").as_option() == instance("prod", 3)
+    assert resolved(profile="api").option == instance("prod", 3)
 
 
 @pytest.mark.parametrize(
@@ -174,7 +174,7 @@ def test_unset_storage_follows_the_other_switch(profile: str, enable: bool | Non
     """And imgproxy follows it."""
     item = resolved(profile=profile, storage={"enable": enable}, services={"storage": service})
     assert item.services["storage"] is item.services["imgproxy"] is result
-    assert item.as_option()["storage"]["enable"] is result
+    assert item.option["storage"]["enable"] is result
 
 
 def test_imgproxy_needs_files() -> None:
@@ -229,5 +229,5 @@ def test_camel(name: str, result: str) -> None:
 
 def test_json_text_is_canonical() -> None:
     assert json_text({"b": 1, "a": [True, None]}) == b'{\n  "a": [\n    true,\n    null\n  ],\n  "b": 1\n}\n'
-    text = json_text(resolved().as_option())
+    text = json_text(resolved().option)
     assert text == json_text(json.loads(text))

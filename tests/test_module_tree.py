@@ -46,7 +46,7 @@ def test_what_was_written_is_read(tree: Path) -> None:
     assert found.tree.digests == TREE.digests()
     assert found.tree.revision() == TREE.revision()
     assert found.tree.host == HOST.option()
-    assert found.tree.instances == {item.name: item.as_option() for item in HOST.instances}
+    assert found.tree.instances == {item.name: item.option for item in HOST.instances}
     assert (found.real, found.git) == (str(tree), None)
 
 
@@ -93,9 +93,19 @@ def test_a_file_that_is_no_document(tree: Path, file: str, content: bytes) -> No
         read(tree)
 
 
-@pytest.mark.parametrize("output", [["permission denied"], ["file 123 default.nix"], ["--- texts"]])
-def test_output_that_is_not_ours(output: list[str]) -> None:
-    with pytest.raises(FactProcessError, match="the module tree could not be read"):
+@pytest.mark.parametrize(
+    ("output", "said"),
+    [
+        (["permission denied"], "the module tree could not be read"),
+        (["file 123 default.nix"], "the module tree could not be read"),
+        (["texts H4sI"], "the module tree could not be read"),
+        (["real /x", "texts H4sI"], "the files of the module tree arrived damaged"),
+        (["real /x", "texts H"], "the files of the module tree arrived damaged"),
+        (["real /x", "texts H4sIAAAAAAAAA0vLz1dIyk/lAgCXhgQlCAAAAA=="], "the files of the module tree arrived damaged"),
+    ],
+)
+def test_output_that_is_not_ours(output: list[str], said: str) -> None:
+    with pytest.raises(FactProcessError, match=said):
         ModuleTree().process(output)
 
 

@@ -31,7 +31,7 @@ OLD = host({"old": {"subdomain": "shop", "port": 9000, "database": {"name": "sup
     ],
 )
 def test_what_an_orphan_holds_is_taken(new: dict[str, Any], what: str) -> None:
-    observed = {"old": OLD.instances[0].as_option()}
+    observed = {"old": OLD.instances[0].option}
     with pytest.raises(HostStop, match=f"instance new: {what} is held by old, .*just supabase-delete old"):
         check_orphans(host({"new": new}), observed)
     check_orphans(host({"new": {}}), observed)

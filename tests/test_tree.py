@@ -24,7 +24,7 @@ def test_the_files_of_a_whole_run() -> None:
         f"secrets/supabase-{name}-{kind}.age" for name in ("dev", "prod") for kind in KINDS
     }
     assert json.loads(TREE.files["host.json"] or b"") == HOST.option()
-    assert json.loads(TREE.files["instances/prod.json"] or b"") == HOST.instances[1].as_option()
+    assert json.loads(TREE.files["instances/prod.json"] or b"") == HOST.instances[1].option
 
 
 def test_the_files_of_a_targeted_run() -> None:

@@ -112,7 +112,7 @@ class Rendered:
     def units(self, of: Host, **secrets: bytes) -> dict[str, str]:
         self.lab.host(**of.option())
         for item in of.instances:
-            self.lab.put(item.name, item.as_option())
+            self.lab.put(item.name, item.option)
             for kind, content in secrets.items():
                 self.lab.secret(f"supabase-{item.name}-{kind}", content.decode())
         return self.evaluated()
@@ -213,7 +213,7 @@ def test_generations_of_a_secret(rendered: Rendered) -> None:
     """A rotation's next and previous secrets reach whom the current one does; a file that is not listed does nothing."""
     one = fleet({"same": {}})
     (item,) = one.instances
-    listed = {**item.as_option(), "secrets": [*item.as_option()["secrets"], "supabase-same-jwt-previous"]}
+    listed = {**item.option, "secrets": [*item.option["secrets"], "supabase-same-jwt-previous"]}
     before = rendered.units(one)
     rendered.lab.put("same", listed)
     after = rendered.evaluated()

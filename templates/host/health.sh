@@ -11,10 +11,9 @@ case $questions in *' healthy;'*)
   bodies=$(mktemp -d)
   trap 'rm -rf "$bodies"' EXIT ;;
 esac
+# Not `read`, which asks the kernel for each character: a tenth of a second for 200 connections.
 listening() {
-  while read -r _ address _ state _ _ _ uid _; do
-    if [ "$state" = 0A ]; then printf ' %s:%s ' "${address#*:}" "$uid"; fi
-  done < /proc/net/tcp
+  sed -n 's/^ *[0-9]*: [0-9A-F]*:\([0-9A-F]*\) [^ ]* 0A [^ ]* [^ ]* [^ ]* *\([0-9]*\) .*/ \1:\2 /p' /proc/net/tcp | tr -d '\n'
 }
 # Runs $1 for every service of every instance, with the instance's arguments.
 each() {

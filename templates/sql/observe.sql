@@ -4,6 +4,29 @@
 SELECT pg_catalog.current_setting('server_version_num')::integer >= 160000 AS modern \gset
 \if :modern
 BEGIN TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY;
+-- For each database a mark that stays the same while nobody writes to it, catalogs included: the server counts rows that are
+-- inserted, updated and deleted. None where a session may have written what is not counted yet (a session counts at its end,
+-- and 10 s after it became idle), or where nothing is counted; another one when the server starts or a role changes its name.
+WITH roles AS (
+    SELECT pg_catalog.string_agg(pg_catalog.concat(r.oid, ' ', r.rolname), ',' ORDER BY r.oid) AS names
+    FROM pg_catalog.pg_authid AS r
+), busy AS (
+    SELECT DISTINCT a.datid AS oid FROM pg_catalog.pg_stat_activity AS a
+    WHERE a.datid IS NOT NULL AND a.backend_type NOT IN ('autovacuum worker', 'walsender')
+        AND (a.state IS DISTINCT FROM 'idle' OR a.state_change > pg_catalog.clock_timestamp() - interval '15 seconds')
+), marks AS (
+    SELECT d.datname AS database, pg_catalog.substr(pg_catalog.encode(pg_catalog.sha256(pg_catalog.convert_to(pg_catalog.concat_ws(
+        '|', r.names, extract(epoch FROM pg_catalog.pg_postmaster_start_time()), d.oid,
+        extract(epoch FROM pg_catalog.pg_stat_get_db_stat_reset_time(d.oid)), pg_catalog.pg_stat_get_db_tuples_inserted(d.oid),
+        pg_catalog.pg_stat_get_db_tuples_updated(d.oid), pg_catalog.pg_stat_get_db_tuples_deleted(d.oid)), 'UTF8')), 'hex'),
+        1, 32) AS mark
+    FROM pg_catalog.pg_database AS d CROSS JOIN roles AS r
+    WHERE d.datname ~ '^supabase_' AND d.oid NOT IN (SELECT b.oid FROM busy AS b)
+        -- -2: DROP DATABASE was interrupted, and nobody can enter
+        AND d.datallowconn AND d.datconnlimit <> -2 AND pg_catalog.current_setting('track_counts')::boolean
+)
+SELECT pg_catalog.replace(coalesce(pg_catalog.json_object_agg(m.database, m.mark), '{}')::text, pg_catalog.chr(10), '') AS marks
+FROM marks AS m \gset
 WITH described AS (
     SELECT r.oid, r.rolname, d.description AS comment,
            r.rolname ~ '^supabase_' OR r.rolname IN ('anon', 'authenticated', 'service_role', 'dashboard_user')
@@ -64,6 +87,7 @@ WITH described AS (
 )
 SELECT pg_catalog.replace(pg_catalog.json_build_object(
     'version', pg_catalog.current_setting('server_version_num')::integer,
+    'marks', :'marks'::json,
     'settings', (SELECT pg_catalog.json_object_agg(s.name, s.setting) FROM pg_catalog.pg_settings AS s
         WHERE s.name IN ('max_connections', 'wal_level', 'max_replication_slots', 'max_wal_senders', 'port',
                          'max_slot_wal_keep_size', 'password_encryption', 'listen_addresses')),
@@ -81,5 +105,6 @@ SELECT pg_catalog.replace(pg_catalog.json_build_object(
     'databases', (SELECT coalesce(pg_catalog.json_agg(d.database), '[]') FROM databases AS d))::text, pg_catalog.chr(10), '');
 COMMIT;
 \else
+\set marks '{}'
 SELECT pg_catalog.json_build_object('version', pg_catalog.current_setting('server_version_num')::integer);
 \endif

@@ -13,11 +13,14 @@ SELECT pg_catalog.jsonb_build_object(
         WHERE n.nspname IN ('public', 'auth', 'storage', 'realtime', '_realtime', 'graphql_public', 'extensions')
             AND a.grantee <> n.nspowner),
     'defaults', (SELECT coalesce(pg_catalog.jsonb_agg(pg_catalog.jsonb_build_array(
-            pg_catalog.pg_get_userbyid(d.defaclrole), d.defaclnamespace::pg_catalog.regnamespace, d.defaclobjtype,
-            pg_catalog.pg_get_userbyid(a.grantee), a.privilege_type)), '[]')
-        FROM pg_catalog.pg_default_acl AS d, LATERAL pg_catalog.aclexplode(d.defaclacl) AS a
-        WHERE d.defaclnamespace IN (pg_catalog.to_regnamespace('public'), pg_catalog.to_regnamespace('auth'),
-            pg_catalog.to_regnamespace('storage'))),
+            pg_catalog.pg_get_userbyid(g.role), g.schema::pg_catalog.regnamespace, g.kind,
+            pg_catalog.pg_get_userbyid(g.grantee), g.privileges)), '[]')
+        FROM (SELECT d.defaclrole AS role, d.defaclnamespace AS schema, d.defaclobjtype AS kind, a.grantee,
+                pg_catalog.jsonb_agg(a.privilege_type) AS privileges
+            FROM pg_catalog.pg_default_acl AS d, LATERAL pg_catalog.aclexplode(d.defaclacl) AS a
+            WHERE d.defaclnamespace IN (pg_catalog.to_regnamespace('public'), pg_catalog.to_regnamespace('auth'),
+                pg_catalog.to_regnamespace('storage'))
+            GROUP BY d.defaclrole, d.defaclnamespace, d.defaclobjtype, a.grantee) AS g),
     'extensions', (SELECT pg_catalog.jsonb_agg(e.extname) FROM pg_catalog.pg_extension AS e),
     'publication', (SELECT pg_catalog.pg_get_userbyid(p.pubowner) FROM pg_catalog.pg_publication AS p
         WHERE p.pubname = 'supabase_realtime'),

@@ -156,10 +156,10 @@ def written(**data: Any) -> Instance:
 def test_what_the_run_writes_is_accepted(lab: Lab, library: Library, data: dict[str, Any]) -> None:
     """The instance file of the run has the options' names, and values of their types."""
     item = written(**data)
-    lab.put("prod", item.as_option())
+    lab.put("prod", item.option)
     result = lab.evaluate(library)
     assert result["failed"] == []
-    assert result["instances"]["prod"].items() >= item.as_option().items()
+    assert result["instances"]["prod"].items() >= item.option.items()
     needed = set(result["system"]["age"])
     assert {name for name in needed if "dev" not in name} == set(item.secrets.values())
 
