@@ -94,7 +94,7 @@ class Project:
         return [str(Path(sys.executable).parent / "pyinfra"), "inventory.py", script, *arguments]
 
     def environment(self, env: Mapping[str, str] = {}) -> dict[str, str]:
-        return {**os.environ, "PYINFRA_PROGRESS": "off", **env}
+        return {**os.environ, "PYINFRA_PROGRESS": "off", "XDG_CACHE_HOME": str(self.directory.parent / "cache"), **env}
 
     def reread(self) -> None:
         """Bring `data` to what a run has made of group_data."""

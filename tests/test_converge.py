@@ -252,6 +252,33 @@ def test_switched_off_and_on_again_an_instance_has_its_rows(world: World, shop: 
     assert world.foreign_backend == backend
 
 
+def test_a_database_is_entered_only_when_it_was_written_to(world: World) -> None:
+    """What was seen is kept by a run, used by a dry one, and worth nothing once somebody has written."""
+
+    def entered() -> str:
+        """How often anybody has: the health of a run without changes asks no database."""
+        asked = "SELECT sum(sessions) FROM pg_stat_database WHERE datname LIKE 'supabase_%'"
+        return world.machine.run(f'runuser -u postgres -- psql -tAc "{asked}"').stdout
+
+    project = world.lab.project
+    (kept,) = project.directory.parent.glob("cache/supabase-nixos/*.json")
+    end = time.monotonic() + 60
+    while True:  # 15 s after the last request to a database, and after autovacuum
+        before = entered()
+        assert project.converge().unchanged
+        if entered() == before:
+            break
+        assert time.monotonic() < end
+    text = kept.read_bytes()
+    assert project.dry().unchanged
+    assert entered() == before
+    world.machine.run("runuser -u postgres -- psql -qc 'REVOKE USAGE ON SCHEMA public FROM anon' supabase_prod")
+    drift = "prod: update schemas of database supabase_prod (GRANT USAGE ON SCHEMA public TO anon)"
+    assert project.dry().changes == [drift]
+    assert kept.read_bytes() == text, "a dry run writes nothing"
+    assert converge_checked(project, world.machine).real.changes == [drift]
+
+
 def test_capacity_restarts_postgresql_as_announced(world: World) -> None:
     world.lab.project.data["capacity"] = 12
     world.lab.project.write()
