@@ -4,7 +4,7 @@ import os
 import re
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from pprint import pformat
 from typing import Any, get_args
@@ -52,13 +52,14 @@ class Run:
 
 @dataclass
 class Project:
-    """`hosts`: inventory name to host data; `data`: the keys of their group's file."""
+    """`hosts`: inventory name to host data; `data`: the keys of their group's file. `cold`: each run starts as a user starts it,
+    not from a process that is warm."""
 
     directory: Path
     hosts: dict[str, dict[str, Any]]
     data: dict[str, Any]
     operator: KeyPair
-    extra: Mapping[str, str] = field(default_factory=dict)
+    cold: bool = False
 
     def __post_init__(self) -> None:
         self.directory.mkdir(parents=True, exist_ok=True)
@@ -87,7 +88,8 @@ class Project:
     ) -> Run:
         """`pyinfra inventory.py SCRIPT ARGUMENTS`. stdin None is /dev/null: without -y or --dry pyinfra then stops."""
         command = self.command(script, *arguments)
-        done = warm.run(command, self.directory, self.environment(env), stdin or "", timeout)
+        start = warm.cold if self.cold else warm.run
+        done = start(command, self.directory, self.environment(env), stdin or "", timeout)
         return Run(done.returncode, clean(done.stdout))
 
     def command(self, script: str, *arguments: str) -> list[str]:

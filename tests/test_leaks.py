@@ -77,6 +77,7 @@ class Watched:
 def watched(shared_machine: Machine, tmp_path_factory: pytest.TempPathFactory) -> Watched:
     """Dry runs, a first deploy, a re-encryption, a repaired password: with all the output pyinfra can be asked for."""
     lab = bare(shared_machine, tmp_path_factory.mktemp("leaks"))
+    lab.project.cold = True
     lab.configure(LOG_ALL)
     watched = Watched(lab, f"planted-{secrets.token_hex(16)}")
     loud = ("-vvv", "--debug")

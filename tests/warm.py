@@ -52,6 +52,23 @@ def run(
         return subprocess.CompletedProcess(list(arguments), status, _text(out), _text(errors))
 
 
+def cold(
+    arguments: Sequence[str], cwd: Path, env: Mapping[str, str], stdin: str = "", timeout: float = 300
+) -> "subprocess.CompletedProcess[str]":
+    """The same by a process of its own."""
+    return subprocess.run(
+        arguments,
+        cwd=cwd,
+        env=dict(env),
+        input=stdin,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=timeout,
+        check=False,
+    )
+
+
 def _text(file: IO[bytes]) -> str:
     file.seek(0)
     return file.read().decode()
