@@ -87,10 +87,11 @@ class ObservedDatabase:
 
 
 class Seen(NamedTuple):
-    """The inside of a database as observe_inside.sql told it, and the mark that the database had before it was entered."""
+    """The inside of a database, as observe_inside.sql `told` it, and the mark that the database had before it was entered."""
 
     mark: str
-    inside: Mapping[str, Any]
+    inside: ObservedInside
+    told: Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -121,12 +122,12 @@ class Observed:
         kept = {
             name: seen.inside for name, seen in before.items() if name not in self.insides and seen.mark == self.marks.get(name)
         }
-        return replace(self, insides={**self.insides, **{name: observed_inside(inside) for name, inside in kept.items()}})
+        return replace(self, insides={**self.insides, **kept})
 
     @property
     def seen(self) -> dict[str, Seen]:
         """What the next run need not ask again."""
-        return {name: Seen(self.marks[name], inside) for name, inside in self.told.items() if name in self.marks}
+        return {name: Seen(self.marks[name], self.insides[name], told) for name, told in self.told.items() if name in self.marks}
 
     @cached_property
     def logins(self) -> frozenset[str]:

@@ -42,7 +42,10 @@ class ModuleTree(FactBase[TreeOnHost]):
         if "real" not in places:
             raise FactProcessError(f"the module tree could not be read: {' '.join(output)[:200]}")
         try:
-            texts = gzip.decompress(base64.b64decode(places.get("texts", ""))).decode().splitlines()
+            packed = base64.b64decode(places.get("texts", ""))
+            texts = gzip.decompress(packed).decode().split("\n")
+            if "texts" in places and not packed:
+                raise ValueError("not even an end")
         except (ValueError, OSError, EOFError, zlib.error):
             raise FactProcessError("the files of the module tree arrived damaged") from None
         documents = {path: _parsed(path, text) for path, text in headed(texts).items()}

@@ -1,5 +1,7 @@
 """One question to the host's PostgreSQL: which of our roles and databases are there, in what state, and what is inside them."""
 
+import base64
+import gzip
 import json
 import re
 
@@ -25,9 +27,12 @@ class Cluster(FactBase[Observation]):
     def command(self, session: str, databases: tuple[str, ...] = (), seen: tuple[tuple[str, str], ...] = ()) -> str:
         """`session`: shell text from `desired.sql_text.session`; `databases`: those to be entered, if they are there; `seen`:
         some of them with the mark that each had when it was entered before: only with another one it is entered again."""
+        # Packed, because text for the shell has a limit of 128 KiB, which 500 databases would reach.
+        sql = STATIC["observe"] + _insides(databases, dict(seen))
+        packed = base64.b64encode(gzip.compress(sql.encode(), mtime=0)).decode()
+        asked = f"printf %s {packed} | base64 -d | gzip -d | {session}"
         # What psql says goes last: its two outputs are buffered apart, and a line of one could cut a line of the other.
-        return f"""{{ said=$({{ {session}; echo status $? >&2; }} 2>&1 >&3 3>&- <<'SUPABASE_SQL'
-{STATIC["observe"]}{_insides(databases, dict(seen))}SUPABASE_SQL
+        return f"""{{ said=$({{ {asked}; echo status $? >&2; }} 2>&1 >&3 3>&-
 ); }} 3>&1
 printf '%s\\n' "$said\""""
 
@@ -56,9 +61,7 @@ printf '%s\\n' "$said\""""
 
 def _insides(databases: tuple[str, ...], seen: dict[str, str]) -> str:
     """psql text that enters each database that is there, open and not as seen, and says on stderr which. One that refuses ends
-    psql.
-
-    The questions travel once, in variables of psql: text for the shell has a limit."""
+    psql."""
     if not databases:
         return ""
     moved = "NOT :'marks'::pg_catalog.jsonb @> :'seen'::pg_catalog.jsonb" if seen.keys() >= set(databases) else "true"

@@ -171,7 +171,7 @@ def _plan(site: Site) -> Plan:
     units = () if quiet else unit_changes(site.host, site.instances, tree, running, system.units)
     probes = _serving(site, system, running)
     light = not (rebuild or sql.changes or ready or units)
-    if light:  # nothing changes, and the databases were just seen to be as wanted
+    if light:  # nothing changes, and the databases are as wanted, as seen now or before anybody wrote to them
         seen = site.fact(Health, probes=probes, light=True)
         probes = limited(probes, unhealthy(probes, seen), inside=True)
     answers = host.get_fact(Health, probes=probes, wait=ANSWER_SECONDS, light=light) if probes else {}

@@ -7,9 +7,20 @@ from pathlib import Path
 import pytest
 
 from desired.cluster_state import Seen
+from desired.inside_state import observed_inside
 from workstation import memory
 
-SEEN = {"supabase_prod": Seen("1f", {"inside": "supabase_prod", "schemas": {}}), "supabase_dev": Seen("2e", {})}
+TOLD = {
+    "inside": "supabase_prod",
+    "schemas": {"public": "supabase_prod"},
+    "grants": [["public", "USAGE", "anon"]],
+    "defaults": [["supabase_prod", "public", "r", "anon", ["SELECT"]]],
+    "extensions": ["plpgsql"],
+    "publication": None,
+    "watches": [],
+    "planted": [],
+}
+SEEN = {"supabase_prod": Seen("1f", observed_inside(TOLD), TOLD)}
 
 
 @pytest.fixture
@@ -42,8 +53,10 @@ def test_of_another_question(caches: Path, tmp_path: Path) -> None:
     (file,) = caches.rglob("*.json")
     file.write_text(json.dumps({**json.loads(file.read_text()), "question": "another"}))
     assert memory.recall(tmp_path, "one") == {}
-    file.write_text(json.dumps({**json.loads(file.read_text()), "question": memory._QUESTION, "databases": {"x": [1]}}))
-    assert memory.recall(tmp_path, "one") == {}
+    wrong: list[object] = [{"x": [1]}, [], {"x": ["1f", {}]}]
+    for databases in wrong:
+        file.write_text(json.dumps({"question": memory._QUESTION, "databases": databases}))
+        assert memory.recall(tmp_path, "one") == {}
 
 
 def test_nowhere_to_keep_it(caches: Path, tmp_path: Path) -> None:

@@ -6,7 +6,8 @@ SELECT pg_catalog.current_setting('server_version_num')::integer >= 160000 AS mo
 BEGIN TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY;
 -- For each database a mark that stays the same while nobody writes to it, catalogs included: the server counts rows that are
 -- inserted, updated and deleted. None where a session may have written what is not counted yet (a session counts at its end,
--- and 10 s after it became idle), or where nothing is counted; another one when the server starts or a role changes its name.
+-- and 10 s after it became idle), or where counting may be off; another one when the server starts, loses its counts in a crash
+-- (the bgwriter's reset then shows it) or loads its configuration, and when a role changes its name.
 WITH roles AS (
     SELECT pg_catalog.string_agg(pg_catalog.concat(r.oid, ' ', r.rolname), ',' ORDER BY r.oid) AS names
     FROM pg_catalog.pg_authid AS r
@@ -14,9 +15,13 @@ WITH roles AS (
     SELECT DISTINCT a.datid AS oid FROM pg_catalog.pg_stat_activity AS a
     WHERE a.datid IS NOT NULL AND a.backend_type NOT IN ('autovacuum worker', 'walsender')
         AND (a.state IS DISTINCT FROM 'idle' OR a.state_change > pg_catalog.clock_timestamp() - interval '15 seconds')
+), uncounted AS (
+    SELECT s.setdatabase AS oid FROM pg_catalog.pg_db_role_setting AS s, LATERAL pg_catalog.unnest(s.setconfig) AS c(setting)
+    WHERE c.setting ~ '^track_counts='
 ), marks AS (
     SELECT d.datname AS database, pg_catalog.substr(pg_catalog.encode(pg_catalog.sha256(pg_catalog.convert_to(pg_catalog.concat_ws(
         '|', r.names, extract(epoch FROM pg_catalog.pg_postmaster_start_time()), d.oid,
+        extract(epoch FROM pg_catalog.pg_stat_get_bgwriter_stat_reset_time()), extract(epoch FROM pg_catalog.pg_conf_load_time()),
         extract(epoch FROM pg_catalog.pg_stat_get_db_stat_reset_time(d.oid)), pg_catalog.pg_stat_get_db_tuples_inserted(d.oid),
         pg_catalog.pg_stat_get_db_tuples_updated(d.oid), pg_catalog.pg_stat_get_db_tuples_deleted(d.oid)), 'UTF8')), 'hex'),
         1, 32) AS mark
@@ -24,6 +29,7 @@ WITH roles AS (
     WHERE d.datname ~ '^supabase_' AND d.oid NOT IN (SELECT b.oid FROM busy AS b)
         -- -2: DROP DATABASE was interrupted, and nobody can enter
         AND d.datallowconn AND d.datconnlimit <> -2 AND pg_catalog.current_setting('track_counts')::boolean
+        AND NOT EXISTS (SELECT FROM uncounted AS u WHERE u.oid IN (0, d.oid))
 )
 SELECT pg_catalog.replace(coalesce(pg_catalog.json_object_agg(m.database, m.mark), '{}')::text, pg_catalog.chr(10), '') AS marks
 FROM marks AS m \gset

@@ -50,6 +50,8 @@ UseDNS no
 MaxStartups 100
 MaxSessions 100
 N
+# what they look for is not here, and each reload of units runs them all
+rm -f "$root"/usr/lib/systemd/system-generators/systemd-*
 # Debian's own enablement becomes vendor links, so that /etc/systemd/system can belong to the generations
 etc=$root/etc/systemd/system
 rm -f "$etc"/multi-user.target.wants/{caddy,nginx,postgresql,nftables}.service "$etc"/timers.target.wants/* "$etc"/getty.target.wants/*
