@@ -20,10 +20,12 @@ WITH roles AS (
     WHERE c.setting ~ '^track_counts='
 ), marks AS (
     SELECT d.datname AS database, pg_catalog.substr(pg_catalog.encode(pg_catalog.sha256(pg_catalog.convert_to(pg_catalog.concat_ws(
-        '|', r.names, extract(epoch FROM pg_catalog.pg_postmaster_start_time()), d.oid,
-        extract(epoch FROM pg_catalog.pg_stat_get_bgwriter_stat_reset_time()), extract(epoch FROM pg_catalog.pg_conf_load_time()),
-        extract(epoch FROM pg_catalog.pg_stat_get_db_stat_reset_time(d.oid)), pg_catalog.pg_stat_get_db_tuples_inserted(d.oid),
-        pg_catalog.pg_stat_get_db_tuples_updated(d.oid), pg_catalog.pg_stat_get_db_tuples_deleted(d.oid)), 'UTF8')), 'hex'),
+        '|', r.names, d.oid, pg_catalog.date_part('epoch', pg_catalog.pg_postmaster_start_time()),
+        pg_catalog.date_part('epoch', pg_catalog.pg_conf_load_time()),
+        pg_catalog.date_part('epoch', pg_catalog.pg_stat_get_bgwriter_stat_reset_time()),
+        pg_catalog.date_part('epoch', pg_catalog.pg_stat_get_db_stat_reset_time(d.oid)),
+        pg_catalog.pg_stat_get_db_tuples_inserted(d.oid), pg_catalog.pg_stat_get_db_tuples_updated(d.oid),
+        pg_catalog.pg_stat_get_db_tuples_deleted(d.oid)), 'UTF8')), 'hex'),
         1, 32) AS mark
     FROM pg_catalog.pg_database AS d CROSS JOIN roles AS r
     WHERE d.datname ~ '^supabase_' AND d.oid NOT IN (SELECT b.oid FROM busy AS b)
