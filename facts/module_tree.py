@@ -44,8 +44,8 @@ class ModuleTree(FactBase[TreeOnHost]):
         try:
             packed = base64.b64decode(places.get("texts", ""))
             texts = gzip.decompress(packed).decode().split("\n")
-            if "texts" in places and not packed:
-                raise ValueError("not even an end")
+            if not packed and (digests or "texts" in places):  # what is packed has an end, even of nothing
+                raise ValueError("cut off")
         except (ValueError, OSError, EOFError, zlib.error):
             raise FactProcessError("the files of the module tree arrived damaged") from None
         documents = {path: _parsed(path, text) for path, text in headed(texts).items()}

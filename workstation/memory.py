@@ -1,6 +1,6 @@
 """What this workstation has seen inside a host's databases, so that one that nobody has written to since is not entered again.
 
-Entering one costs the host some 10 ms. It is kept in the user's cache directory; without it every database is entered. There is
+Entering one costs the host 10 to 20 ms. It is kept in the user's cache directory; without it every database is entered. There is
 nothing secret in it.
 """
 
