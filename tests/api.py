@@ -68,7 +68,8 @@ class Api:
                 _wait_for(local)
                 yield local
             finally:
-                process.terminate()
+                # not terminate: OpenSSH may miss that before it waits, and Debian's wakes only after five minutes
+                process.kill()
 
     def psql(self, sql: str, check: bool = True, database: str = "") -> "subprocess.CompletedProcess[str]":
         """Run statements over TCP as the owner, with the password of the instance's URL."""
