@@ -8,6 +8,8 @@ from desired.cluster_state import Observed, ObservedDatabase
 from desired.inside import planted
 
 OLDEST = 160000
+#: The comment of an instance's owner: whose it is, and what is fixed at birth.
+_BORN = re.compile(r"(.*) database (\S+) user (\S+)")
 
 
 def refusals(wanted: WantedCluster, instances: Sequence[WantedInstance], observed: Observed) -> Iterator[str]:
@@ -20,11 +22,11 @@ def refusals(wanted: WantedCluster, instances: Sequence[WantedInstance], observe
         yield from _foreign(role, observed)
     for item in instances:
         owner = observed.roles.get(item.roles[0].name)
-        born = re.fullmatch(rf"{item.comment} database (\S+) user (\S+)", (owner.comment if owner else None) or "")
-        if born is None:
+        born = _BORN.fullmatch((owner.comment if owner else None) or "")
+        if born is None or born[1] != item.comment:
             yield from _foreign(item.roles[0], observed)
         else:
-            for field, then, now in [("name", born[1], item.database), ("user", born[2], item.user)]:
+            for field, then, now in [("name", born[2], item.database), ("user", born[3], item.user)]:
                 if then != now:
                     yield (
                         f"instance {item.name}: database.{field} is {now} in group_data and {then} on the host; it is fixed at"
