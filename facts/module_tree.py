@@ -7,9 +7,9 @@ import shlex
 import zlib
 from dataclasses import dataclass
 
-from pyinfra.api.exceptions import FactProcessError
 from pyinfra.api.facts import FactBase
 
+from desired.errors import HostStop
 from desired.tree import ObservedTree
 from facts.script import script_text
 
@@ -40,14 +40,14 @@ class ModuleTree(FactBase[TreeOnHost]):
             else:
                 places[key] = value
         if "real" not in places:
-            raise FactProcessError(f"the module tree could not be read: {' '.join(output)[:200]}")
+            raise HostStop(f"the module tree could not be read: {' '.join(output)[:200]}")
         try:
             packed = base64.b64decode(places.get("texts", ""))
             texts = gzip.decompress(packed).decode().split("\n")
             if not packed and (digests or "texts" in places):  # what is packed has an end, even of nothing
                 raise ValueError("cut off")
         except (ValueError, OSError, EOFError, zlib.error):
-            raise FactProcessError("the files of the module tree arrived damaged") from None
+            raise HostStop("the files of the module tree arrived damaged") from None
         documents = {path: _parsed(path, text) for path, text in headed(texts).items()}
         host = documents.pop("host.json", {})
         instances = {path.removeprefix("instances/").removesuffix(".json"): value for path, value in documents.items()}
@@ -72,7 +72,7 @@ def _parsed(path: str, text: str) -> dict[str, object]:
     except ValueError:
         found = None
     if not isinstance(found, dict):
-        raise FactProcessError(f"{path} on the host is no JSON object; remove it there and run again")
+        raise HostStop(f"{path} on the host is no JSON object; remove it there and run again")
     return found
 
 

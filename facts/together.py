@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pyinfra.api.command import StringCommand
-from pyinfra.api.exceptions import FactProcessError
 from pyinfra.api.facts import FactBase
 
 from desired.errors import HostStop
@@ -42,10 +41,7 @@ def answers(questions: Sequence[Question], output: Sequence[str]) -> list[Any]:
             parts[-1].append(line)
     if len(parts) != len(questions) + 2:
         raise HostStop(f"its answer was cut off after part {len(parts) - 1} of {len(questions)}")
-    try:
-        return [_value(question, part) for question, part in zip(questions, parts[1:-1], strict=True)]
-    except FactProcessError as error:
-        raise HostStop(str(error)) from None
+    return [_value(question, part) for question, part in zip(questions, parts[1:-1], strict=True)]
 
 
 def _value(question: Question, output: list[str]) -> Any:

@@ -1,8 +1,8 @@
 """What the instances of a host use: memory, connections, disk; and what is there of them: one command."""
 
-from pyinfra.api.exceptions import FactProcessError
 from pyinfra.api.facts import FactBase
 
+from desired.errors import HostStop
 from desired.sql_text import STATIC
 from desired.usage import SECRETS, Usage, parse_usage
 from facts.script import script_text
@@ -24,4 +24,4 @@ class InUse(FactBase[Usage]):
         try:
             return parse_usage(output)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise FactProcessError(f"what the instances use could not be read: {type(error).__name__}") from None
+            raise HostStop(f"what the instances use could not be read: {type(error).__name__}") from None

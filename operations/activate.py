@@ -30,7 +30,7 @@ from facts.health import Answers, Health, Probe, Question, health_args, limited,
 from facts.script import guarded, run_script
 from operations import databases, host_lock, way_back
 from operations.announce import announce, note
-from operations.connection import run, run_on_new_connection
+from operations.connection import ask, run, run_on_new_connection
 from operations.site import Site
 from operations.stops import Commands, fail, stops_host
 
@@ -174,7 +174,7 @@ def _plan(site: Site) -> Plan:
     if light:  # nothing changes, and the databases are as wanted, as seen now or before anybody wrote to them
         seen = site.fact(Health, probes=probes, light=True)
         probes = limited(probes, unhealthy(probes, seen), inside=True)
-    answers = host.get_fact(Health, probes=probes, wait=ANSWER_SECONDS, light=light) if probes else {}
+    answers = ask(Health, probes=probes, wait=ANSWER_SECONDS, light=light) if probes else {}
     # What has still to migrate is not expected to be healthy before, and must be after.
     migrating = {(item.name, "realtime") for item in sql.of("migrations")}
     migrating |= {(upgrade.instance, upgrade.service) for upgrade in sql.upgrades}

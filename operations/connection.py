@@ -1,18 +1,23 @@
 """Commands outside pyinfra's command loop, as root the same way as the operation's own commands."""
 
 import socket
-from typing import Any
+from typing import Any, TypeVar
 
 from paramiko import SSHException, Transport
 from pyinfra.api.arguments import CONNECTOR_ARGUMENT_KEYS
 from pyinfra.api.command import StringCommand
-from pyinfra.api.exceptions import ConnectError
+from pyinfra.api.exceptions import ConnectError, PyinfraError
+from pyinfra.api.facts import FactBase
 from pyinfra.api.host import Host
 from pyinfra.api.state import State
 from pyinfra.connectors.ssh import SSHConnector
+from pyinfra.context import ctx_host, state
+
+from desired.errors import HostStop
 
 #: After how many seconds of silence a connection counts as gone. Shorter than the host keeps the lock without a sign.
 SILENCE_SECONDS = 20
+T = TypeVar("T")
 
 
 def privileges(host: Host) -> dict[str, Any]:
@@ -45,6 +50,19 @@ def notice_silence(of: Transport) -> None:
     for name, value in options.items():
         if hasattr(socket, name):
             sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
+
+
+def ask(kind: type[FactBase[T]], **arguments: Any) -> T:
+    """A fact of the host at hand. Raises HostStop where there is no answer, or none that can be used."""
+    host: Host = ctx_host.get()  # type: ignore[no-untyped-call]
+    try:
+        answer: T = host.get_fact(kind, **arguments)
+    except PyinfraError:  # "No hosts remaining!": the one that failed was the last
+        if host not in state.failed_hosts:
+            raise
+    if host in state.failed_hosts:
+        raise HostStop("the host gave no answer, as said above; see that it can be reached, then run again")
+    return answer
 
 
 def run(host: Host, command: StringCommand) -> tuple[bool, list[str]]:

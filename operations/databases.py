@@ -25,6 +25,7 @@ from facts.postgresql import Cluster
 from facts.script import guarded, run_script
 from operations import bucket
 from operations.announce import note
+from operations.connection import ask
 from operations.site import Site
 from workstation.templates import images
 
@@ -116,7 +117,7 @@ def plan(site: Site, superuser: str | None = None, *, starting: bool = True, aga
     it looked. Raises HostStop.
     """
     superuser = superuser or site.superuser
-    observed = host.get_fact(Cluster, session=superuser, databases=site.databases) if again else site.cluster()
+    observed = ask(Cluster, session=superuser, databases=site.databases) if again else site.cluster()
     if isinstance(observed, Absent) and not starting:
         raise HostStop(f"PostgreSQL should run on this host but does not: {observed.reason}; see systemctl status postgresql")
     if isinstance(observed, Observed) and (lacking := set(EXTENSIONS).difference(observed.extensions)):

@@ -70,8 +70,8 @@ def refused(site: Site, reason: str) -> Commands:
 def _refused(state: State, host: Host, nixos: bool, reason: str) -> bool:
     lock = "/run/supabase-host.lock"
     asked = StringCommand(f"[ ! -e {lock} ] || flock -n {lock} true || cat /run/supabase-host.holder")
-    holder = run(host, asked)[1] if nixos else []
-    return fail(state, host, _busy(holder[0]) if holder else reason)
+    answered, holder = run(host, asked) if nixos else (True, [])
+    return fail(state, host, _busy(holder[0]) if answered and holder else reason)
 
 
 def _busy(holder: str) -> str:

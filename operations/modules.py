@@ -19,6 +19,7 @@ from facts.module_tree import FileContents, ModuleTree, TreeOnHost
 from facts.script import run_script
 from operations import databases, host_lock
 from operations.announce import announce, note
+from operations.connection import ask
 from operations.site import Site
 from operations.stops import Commands, stops_host
 
@@ -112,7 +113,7 @@ def archive(tree: Tree, paths: tuple[str, ...]) -> str:
 def _show(site: Site, files: FileChanges, wanted: Tree) -> None:
     """Unified diffs of the texts. Ciphertext is shown as changed, not line by line."""
     texts = [path for path in (*files.write, *files.remove) if not path.endswith(".age")]
-    there = host.get_fact(FileContents, module_dir=site.host.data.module_dir, paths=[p for p in texts if p not in files.created])
+    there = ask(FileContents, module_dir=site.host.data.module_dir, paths=[p for p in texts if p not in files.created])
     for path in texts:
         old = there.get(path, "").splitlines()
         new = (wanted.files.get(path) or b"").decode().splitlines()

@@ -28,6 +28,7 @@ from facts.remains import Remains
 from facts.script import run_script
 from operations import creation, host_lock, modules, sandbox
 from operations.announce import announce, announced, note
+from operations.connection import ask
 from operations.remains import Removal
 from operations.stops import Commands, fail, stops_host
 from workstation import secret_removal, slot_file
@@ -87,7 +88,7 @@ def database(of: Removal) -> Commands:
         return
     if not of.nixos and sandbox.asleep(of.site):
         yield from sandbox.wake(of.site)
-        changes = removal.cluster_changes(of.name, host.get_fact(Cluster, session=of.session, databases=()))
+        changes = removal.cluster_changes(of.name, ask(Cluster, session=of.session, databases=()))
     else:
         changes = of.cluster_changes()
     if not changes:
@@ -164,14 +165,14 @@ def _hold(of: Removal) -> Commands:
 
 def _left(of: Removal) -> list[str]:
     """What the host now has of it."""
-    tree = host.get_fact(ModuleTree, module_dir=of.site.host.data.module_dir).tree
+    tree = ask(ModuleTree, module_dir=of.site.host.data.module_dir).tree
     left = [f"file {path}" for path in removal.tree_files(of.name, tree)]
-    cluster = host.get_fact(Cluster, session=of.session, databases=())
+    cluster = ask(Cluster, session=of.session, databases=())
     left += [change.what for change in removal.cluster_changes(of.name, cluster)]
     if of.nixos:
         # What does not run does not tell what it holds.
         left += ["PostgreSQL, which does not run"] if isinstance(cluster, Absent) and of.site.system().revision else []
-        system, remains = host.get_fact(RunningSystem), host.get_fact(Remains, instance=of.name)
+        system, remains = ask(RunningSystem), ask(Remains, instance=of.name)
         left += [change.what for change in unit_stops(of.name, system.units)]
         left += [f"directory {path}" for path in remains.directories]
         left += [f"user {user}" for user in remains.users]

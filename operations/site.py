@@ -8,12 +8,13 @@ from typing import Any, TypeVar
 
 import gevent  # type: ignore[import-untyped]
 from gevent import Greenlet
-from pyinfra.api.facts import FactBase, get_fact
+from pyinfra.api.facts import FactBase
 from pyinfra.api.host import Host as PyinfraHost
 from pyinfra.api.state import State
 from pyinfra.context import ctx_host, ctx_state, state
 
 from desired.cluster_state import Observation, Observed, Seen
+from desired.errors import HostStop
 from desired.estate import Host
 from desired.host_state import HostState
 from desired.instance import Instance
@@ -26,6 +27,7 @@ from facts.host_state import RunningSystem
 from facts.images import Images
 from facts.module_tree import ModuleTree, TreeOnHost
 from facts.postgresql import Cluster
+from operations.connection import ask
 from workstation import memory, sandbox
 from workstation.secret_store import SecretPlan, SecretStore
 from workstation.templates import image_references, module_files
@@ -109,8 +111,8 @@ class Site:
 
     def fact(self, kind: type[FactBase[T]], **arguments: Any) -> T:
         """A fact as of the start of planning or executing, before this run changes anything: asked once in each.
-        That nobody else has changed the host since is what the host lock's epoch proves."""
-        answer: T = self._ask(kind, **arguments).get()
+        That nobody else has changed the host since is what the host lock's epoch proves. Raises HostStop."""
+        answer: T = _told(self._ask(kind, **arguments))
         if self.before is not None and not state.is_executing and isinstance(answer, TreeOnHost):
             return replace(answer, tree=after(self.before.tree(), answer.tree))
         return answer
@@ -125,7 +127,7 @@ class Site:
         workstation last looked into them, what it saw then."""
         phase = bool(state.is_executing)
         if phase not in self._clusters:
-            observed = self._ask_cluster().get()
+            observed: Observation = _told(self._ask_cluster())
             if isinstance(observed, Observed):
                 observed = observed.remembering(self._memory)
                 if phase and observed.seen:
@@ -207,8 +209,20 @@ def _here() -> tuple[State, PyinfraHost]:
 
 
 def _answer(state: State, host: PyinfraHost, kind: type[FactBase[Any]], arguments: dict[str, Any]) -> Any:
+    """The fact, or why there is none: gevent would print what is raised here with a traceback."""
     with ctx_state.use(state), ctx_host.use(host):
-        return get_fact(state, host, kind, kwargs=arguments)
+        try:
+            return ask(kind, **arguments)
+        except HostStop as stop:
+            return stop
+
+
+def _told(asked: Greenlet) -> Any:
+    """Raises HostStop."""
+    answer = asked.get()
+    if isinstance(answer, HostStop):
+        raise answer
+    return answer
 
 
 def open_site(host: Host, only: str | None) -> Site | None:

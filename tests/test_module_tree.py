@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pyinfra.api.exceptions import FactProcessError
 
+from desired.errors import HostStop
 from desired.instance import json_text
 from desired.revision import sha256
 from facts.module_tree import FileContents, ModuleTree, TreeOnHost, headed
@@ -89,7 +89,7 @@ def test_the_number_of_commands_does_not_grow(tmp_path: Path) -> None:
 @pytest.mark.parametrize("file", ["host.json", "instances/dev.json"])
 def test_a_file_that_is_no_document(tree: Path, file: str, content: bytes) -> None:
     write(tree, {file: content})
-    with pytest.raises(FactProcessError, match=f"^{file} on the host is no JSON object; remove it there and run again$"):
+    with pytest.raises(HostStop, match=f"^{file} on the host is no JSON object; remove it there and run again$"):
         read(tree)
 
 
@@ -107,7 +107,7 @@ def test_a_file_that_is_no_document(tree: Path, file: str, content: bytes) -> No
     ],
 )
 def test_output_that_is_not_ours(output: list[str], said: str) -> None:
-    with pytest.raises(FactProcessError, match=said):
+    with pytest.raises(HostStop, match=said):
         ModuleTree().process(output)
 
 

@@ -6,7 +6,6 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pyinfra.api.exceptions import FactProcessError
 from pyinfra.api.facts import FactBase
 
 from desired.errors import HostStop
@@ -25,7 +24,7 @@ class Shell(FactBase[list[str]]):
 
     def process(self, output: list[str]) -> list[str]:
         if "unreadable" in output:
-            raise FactProcessError("this cannot be read")
+            raise HostStop("this cannot be read")
         return list(output)
 
 

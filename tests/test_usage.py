@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pyinfra.api.exceptions import FactProcessError
 
+from desired.errors import HostStop
 from desired.usage import DatabaseUse, Memory, ServerUse, Usage, parse_usage
 from facts.usage import InUse
 from tests.pg import server, shell
@@ -50,13 +50,13 @@ def test_parse(lines: list[str], usage: Usage) -> None:
 
 @pytest.mark.parametrize("line", ["{", "{}", SERVER + "{}}}", SERVER[:-20] + "[]}", '{"databases": 1}'])
 def test_what_is_no_answer(line: str) -> None:
-    with pytest.raises(FactProcessError, match="could not be read"):
+    with pytest.raises(HostStop, match="could not be read"):
         InUse().process([line])
 
 
 @given(st.lists(st.text(max_size=30)))
 def test_nothing_else_escapes(lines: list[str]) -> None:
-    with contextlib.suppress(FactProcessError):
+    with contextlib.suppress(HostStop):
         assert isinstance(InUse().process(lines), Usage)
 
 

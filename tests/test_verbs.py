@@ -1,5 +1,6 @@
 """What every verb says where it cannot do its work, with the next step; and that it has then changed nothing."""
 
+import shlex
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -96,6 +97,40 @@ def test_the_host_has_not_what_an_earlier_run_was_to_bring(lab: Lab, verb: tuple
         assert "run a full converge first" in run(lab, verb).output
     finally:
         machine.run("cat /root/kept > /etc/nixos/supabase/instances/prod.json && rm /root/kept")
+
+
+@pytest.mark.parametrize("dry", [True, False], ids=["dry", "real"])
+@ALL
+def test_a_file_on_the_host_is_no_document(lab: Lab, verb: tuple[str, ...], dry: bool) -> None:
+    machine = lab.machine
+    machine.run("cd /etc/nixos/supabase/instances && cp -p prod.json /root/kept && echo nonsense > prod.json")
+    try:
+        _is_told(lab, verb, dry, "instances/prod.json on the host is no JSON object; remove it there and run again")
+    finally:
+        machine.run("cp -p /root/kept /etc/nixos/supabase/instances/prod.json && rm /root/kept")
+
+
+@pytest.mark.parametrize(
+    ("verb", "dry"),
+    # delete has removed the entry before it asks PostgreSQL: that is a run cut halfway (test_killed.py)
+    [(verb, dry) for name, verb in VERBS.items() for dry in (True, False) if dry or name != "delete"],
+)
+def test_the_line_breaks_while_the_host_is_asked(lab: Lab, verb: tuple[str, ...], dry: bool) -> None:
+    """PostgreSQL is asked by way of runuser."""
+    machine = lab.machine
+    real = machine.run("command -v runuser").stdout.strip()
+    breaks = f"#!/bin/sh\nrm $0\nmv {real}.kept {real}\nexec pkill -KILL '^sshd-session'\n"
+    machine.run(f"mv {real} {real}.kept && printf {shlex.quote(breaks)} > {real} && chmod 755 {real}")
+    _is_told(lab, verb, dry, "the host gave no answer, as said above; see that it can be reached, then run again")
+
+
+def _is_told(lab: Lab, verb: tuple[str, ...], dry: bool, said: str) -> None:
+    script, *data = verb
+    arguments = [word for item in data for word in ("--data", item)]
+    done = lab.project.dry(*arguments, script=script) if dry else run(lab, verb)
+    assert done.status != 0
+    assert said in done.output, done.output
+    assert "Traceback" not in done.output
 
 
 def test_no_private_key_is_needed_to_rotate(lab: Lab) -> None:
