@@ -161,7 +161,7 @@ def look(project: Project, machine: Machine) -> Seen:
         reloads=Counter(rest for key, rest in lines if key == "reloaded"),
         roles=_catalog(rest for key, rest in lines if key == "role"),
         databases=_catalog((rest for key, rest in lines if key == "database"), whose=3),
-        shared=one.get("shared", ""),
+        shared=one["shared"] if "database" in one else "",
         insides=dict(rest.split(" ", 1) for key, rest in lines if key == "inside"),
     )
 
