@@ -27,13 +27,12 @@ class HostState:
     returned: str | None
     ready: frozenset[str]
     units: Mapping[str, str]
-    failed: frozenset[str]
 
 
 def parse_state(lines: Iterable[str]) -> HostState:
     """From the `key value` lines of the script. Raises HostStop when a revision in them is not ours."""
     single: dict[str, str] = {}
-    many: dict[str, list[str]] = {"tool": [], "ready": [], "failed": [], "unit": []}
+    many: dict[str, list[str]] = {"tool": [], "ready": [], "unit": []}
     for line in lines:
         key, _, value = line.partition(" ")
         if key in many:
@@ -54,7 +53,6 @@ def parse_state(lines: Iterable[str]) -> HostState:
         returned=single.get("returned"),
         ready=frozenset(many["ready"]),
         units=dict(line.split(" ", 1) for line in many["unit"] if " " in line),
-        failed=frozenset(many["failed"]),
     )
 
 

@@ -31,7 +31,7 @@ def unit_changes(
     before = running or ObservedTree(wanted.digests(), options, host.option())
     module = bool(before.host or before.instances) and before.revision().module != wanted.revision().module
     postgresql = _postgresql(host, before, module)
-    then = after(wanted, before)
+    then = before if running is None else after(wanted, before)
     verb: Verb = "restart" if active.get("postgresql.service") == "active" else "start"
     changes = [] if postgresql is None else [Change(None, verb, "postgresql.service", postgresql)]
     for name in sorted(then.instances):
@@ -64,7 +64,7 @@ def _of_instance(
             yield Change(name, "restart", file, "if the new module changes it")
         elif postgresql and unit.database:
             yield Change(name, "restart", file, "with postgresql.service")
-        else:
+        elif before is not after:
             yield from _change(name, file, unit, before, after)
 
 

@@ -14,23 +14,23 @@ Answers = Mapping[Question, str]
 
 #: Option of a service to the name of its unit; imgproxy answers storage only.
 _SERVICES: Final = {name: name for name in ("auth", "storage", "realtime", "meta", "studio")} | {"restApi": "rest"}
-#: Method, path and expected status. None of these touches the database: 406 is PostgREST's answer to a schema it does not
-#: serve, in 1 ms where the whole API takes 12; no gateway serves functions: it says so itself.
+#: Method, path and expected status. None of these touches the database: PostgREST checks the token and tells which methods its
+#: root has, in 1 ms where the whole API takes 12; no gateway serves functions: it says so itself.
 _LIGHT: Final = {
-    "gateway": "head /functions/v1 404",
-    "rest": "head /rest/v1/ 406",
-    "auth": "get /auth/v1/health 200",
-    "storage": "get /storage/v1/status 200",
-    "realtime": "get /realtime/v1/healthcheck 200",
-    "meta": "get /pg/health 200",
-    "studio": "get /api/platform/profile 200",
+    "gateway": "HEAD /functions/v1 404",
+    "rest": "OPTIONS /rest/v1/ 200",
+    "auth": "GET /auth/v1/health 200",
+    "storage": "GET /storage/v1/status 200",
+    "realtime": "GET /realtime/v1/healthcheck 200",
+    "meta": "GET /pg/health 200",
+    "studio": "GET /api/platform/profile 200",
 }
 #: These go through to the database. Realtime answers 200 in any state: its body says whether it is healthy.
 _WHOLE: Final = _LIGHT | {
-    "rest": "head /rest/v1/ 200",
-    "auth": "get /auth/v1/admin/users?per_page=1 200",
-    "storage": "get /storage/v1/bucket 200",
-    "realtime": "get /realtime/v1/health healthy",
+    "rest": "HEAD /rest/v1/ 200",
+    "auth": "GET /auth/v1/admin/users?per_page=1 200",
+    "storage": "GET /storage/v1/bucket 200",
+    "realtime": "GET /realtime/v1/health healthy",
 }
 
 
@@ -60,7 +60,7 @@ class Probe:
 
 def health_args(probes: tuple[Probe, ...], wait: int, light: bool) -> tuple[str, ...]:
     """Arguments of the script; a listener stands in /proc/net/tcp as `PORT:UID`, the port in hexadecimal."""
-    questions = "".join(f";{service} {question}" for service, question in (_LIGHT if light else _WHOLE).items()) + ";"
+    questions = "".join(f"{service} {question};" for service, question in (_LIGHT if light else _WHOLE).items())
     asked = (
         (item.name, str(item.port), f"{item.port:04X}:{item.uid}", item.key, item.password, " ".join(item.services))
         for item in probes

@@ -1,6 +1,5 @@
 """From pyinfra's inventory to the estate: every host is validated, whatever `--limit` says."""
 
-import gc
 from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
@@ -16,9 +15,6 @@ from desired.selection import selected_instance
 from desired.sources import HostInput, Layer
 from operations.site import Site, open_site, project
 from workstation import known_hosts, sandbox, slot_file
-
-# What a run makes it keeps to its end; looking for garbage took a tenth of its time.
-gc.set_threshold(200_000)
 
 
 def site_of(inventory: Inventory, host: PyinfraHost, keys: tuple[str, ...] = ("instance",)) -> Site | None:

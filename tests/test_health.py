@@ -39,23 +39,19 @@ class Handler(BaseHTTPRequestHandler):
     asked: list[str]
     broken: dict[str, int | str]
 
-    def do_HEAD(self) -> None:
-        self._answer(406 if self.headers["Accept-Profile"] else 200)
-
     def do_GET(self) -> None:
-        self._answer(200)
-
-    def _answer(self, status: int) -> None:
         self.asked.append(f"{self.command} {self.path}")
         login = "Basic " + base64.b64encode(b"supabase:open").decode()
         known = self.headers["Authorization"] == login if "/api/" in self.path else self.headers["apikey"] == "right"
-        answer = self.broken.get(self.path.partition("?")[0], status) if known else 401
+        answer = self.broken.get(self.path.partition("?")[0], 200) if known else 401
         body = answer if isinstance(answer, str) else '{"data":{"healthy":true}}'
         self.send_response(answer if isinstance(answer, int) else 200)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         if self.command == "GET":
             self.wfile.write(body.encode())
+
+    do_HEAD = do_OPTIONS = do_GET
 
     def log_message(self, format: str, *args: object) -> None:
         """Nothing."""
@@ -76,7 +72,7 @@ class Gateway:
 
 @pytest.fixture
 def gateway(tmp_path: Path) -> Iterator[Gateway]:
-    require.programs("curl")
+    require.programs("curl", "awk")
     Handler.asked, Handler.broken = [], {}
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
@@ -102,19 +98,19 @@ def test_every_service_is_asked_once(gateway: Gateway, light: bool) -> None:
     assert ask(gateway.probe(), light=light) == {("prod", service): "ok" for service in EVERY}
     assert {path.split()[1] for path in Handler.asked} == (LIGHT if light else WHOLE)
     assert len(Handler.asked) == len(EVERY)
-    assert [path for path in Handler.asked if path.startswith("HEAD")] == ["HEAD /rest/v1/"]
+    assert [asked for asked in Handler.asked if not asked.startswith("GET")] == ["OPTIONS /rest/v1/" if light else "HEAD /rest/v1/"]
 
 
 def test_lightly_an_api_is_one_request(gateway: Gateway) -> None:
     assert broken(gateway.probe("prod", "rest"), light=True) == {}
-    assert Handler.asked == ["HEAD /rest/v1/"]
+    assert Handler.asked == ["OPTIONS /rest/v1/"]
 
 
 @pytest.mark.parametrize(
     ("path", "answer", "light", "whole"),
     [
         ("/rest/v1/", 503, "rest answers HTTP 503", "rest answers HTTP 503"),
-        ("/rest/v1/", 200, "rest answers HTTP 200", None),
+        ("/rest/v1/", 405, "rest answers HTTP 405", "rest answers HTTP 405"),
         ("/auth/v1/health", 502, "auth answers HTTP 502", None),
         ("/auth/v1/admin/users", 500, None, "auth answers HTTP 500"),
         ("/storage/v1/status", 503, "storage answers HTTP 503", None),
@@ -180,7 +176,7 @@ def test_no_key_in_any_argument_or_environment(gateway: Gateway) -> None:
     for name, text in keys.items():
         (gateway.secrets / name).write_text(text)
     with sampled() as sampler:
-        while sampler.rounds < 3:
+        while sampler.rounds < 3 or (sampler.rounds < 100 and not any(b"curl" in text for text in sampler.seen)):
             ask(gateway.probe(**{name: name for name in keys}))
     assert any(b"curl" in text for text in sampler.seen), "the search sees what it looks for"
     assert not [text for text in sampler.seen for key in keys.values() if key.encode() in text]
@@ -260,7 +256,7 @@ def test_arguments() -> None:
     probes = (probe("prod", "rest", "studio"), replace(probe("dev", "gateway"), port=8001))
     wait, questions, *rest = health_args(probes, 3, light=True)
     assert wait == "3"
-    assert ";rest head /rest/v1/ 406;" in questions
+    assert "rest OPTIONS /rest/v1/ 200;" in questions
     assert rest == ["prod", "8000", "1F40:0", "/k", "/p", "rest studio", "dev", "8001", "1F41:0", "/k", "/p", "gateway"]
 
 

@@ -19,5 +19,4 @@ done
 # Not `systemctl show`, which asks for every property of every unit: a second for 200 of them.
 systemctl list-units --all --type=service,socket --no-legend --plain 'supabase-*' postgresql.service caddy.service nginx.service \
   2>/dev/null | sed 's/^\([^ ]*\) *[^ ]* *\([^ ]*\) .*/unit \1 \2/'
-systemctl list-units --state=failed --no-legend --plain 2>/dev/null | sed 's/^\([^ ]*\) .*/failed \1/'
 exit 0

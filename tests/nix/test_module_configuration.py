@@ -65,6 +65,7 @@ def test_rest_enters_by_peer_and_carries_no_secret(lab: Lab, library: Library) -
     unit = lab.evaluate(library)["system"]["units"]["supabase-prod-rest.service"]
     environment = dict(word.strip('"').split("=", 1) for word in section(unit, "Environment"))
     assert environment == {
+        "GHCRTS": "-V0",
         "PGRST_DB_ANON_ROLE": "anon",
         "PGRST_DB_CONFIG": "false",
         "PGRST_DB_EXTRA_SEARCH_PATH": "public,extensions",

@@ -39,6 +39,8 @@ in
       PGRST_OPENAPI_SERVER_PROXY_URI = "${instance.url}/rest/v1";
       PGRST_SERVER_UNIX_SOCKET = socket;
       PGRST_SERVER_UNIX_SOCKET_MODE = "660";
+      # Without the clock of GHC's runtime, which keeps an idle PostgREST awake: a tenth of the processor time, and as many requests.
+      GHCRTS = "-V0";
     };
     serviceConfig = {
       ExecStartPre = "+${compose}";
