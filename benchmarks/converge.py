@@ -1,9 +1,10 @@
-"""No-op converge and dry run for 1, 10 and 100 instances, beside a pyinfra run that does nothing.
+"""No-op converge and dry run for 1, 10 and 100 instances, beside two pyinfra runs that do nothing: with an inventory of the same
+host that imports nothing of this project, and with this project's, whose transport and settings make pyinfra itself faster.
 
     .venv/bin/python -m benchmarks.converge [RUNS]
 
 Needs what the host tests need (root, systemd-nspawn; see docs/testing.md). Each figure is the median of RUNS (default 7) whole
-processes; the two sides of a ratio are timed in turn on the same host, so that both see the same machine.
+processes; the sides of a ratio are timed in turn on the same host, so that all see the same machine.
 """
 
 import shutil
@@ -12,6 +13,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from tests.host import Machine
@@ -38,29 +40,34 @@ def in_turn(runs: int, *sides: Callable[[], Run]) -> list[float]:
     return [statistics.median(column) for column in zip(*times, strict=True)]
 
 
-def measure(project: Project, runs: int) -> tuple[float, float, float, float, float, float]:
-    """(first converge, empty -y, no-op -y, empty --dry, --dry, no-op -y that enters every database), seconds."""
+def measure(project: Project, runs: int) -> tuple[float, list[float], list[float], float]:
+    """Seconds: first converge; pyinfra alone, empty run and no-op, with -y and with --dry; no-op that enters every database."""
     (project.directory / "empty.py").write_text('"""A deploy that does nothing."""\n')
+    (project.directory / "plain.py").write_text(f"lab = {list(project.hosts.items())!r}\n")
     first = seconds(lambda: project.converge(timeout=1200))
     # autovacuum looks into new databases within a minute, and what it writes has them entered again
     end = time.monotonic() + SETTLE_SECONDS
     while time.monotonic() < end:
         seconds(project.converge)
-    empty, noop = in_turn(runs, lambda: project.pyinfra("-y", script="empty.py"), project.converge)
-    empty_dry, dry = in_turn(runs, lambda: project.pyinfra("--dry", script="empty.py"), project.dry)
+
+    def beside(flag: str, full: Callable[[], Run]) -> list[float]:
+        alone = partial(project.pyinfra, flag, script="empty.py", inventory="plain.py")
+        return in_turn(runs, alone, partial(project.pyinfra, flag, script="empty.py"), full)
+
+    real, dry = beside("-y", project.converge), beside("--dry", project.dry)
 
     def forgetful() -> Run:
         shutil.rmtree(project.directory.parent / "cache")
         return project.converge()
 
     (entering,) = in_turn(runs, forgetful)
-    return first, empty, noop, empty_dry, dry, entering
+    return first, real, dry, entering
 
 
 def main() -> None:
     runs = int(sys.argv[1]) if len(sys.argv) > 1 else 7
-    print("| instances | first converge | empty run -y | no-op -y | ratio | empty --dry | --dry | ratio | no-op, all entered |")
-    print("|---|---|---|---|---|---|---|---|---|")
+    print("| instances | | pyinfra alone | empty run | no-op | to pyinfra alone | to the empty run |")
+    print("|---|---|---|---|---|---|---|")
     for size in SIZES:
         machine = Machine.start()
         try:
@@ -71,15 +78,13 @@ def main() -> None:
                 operator = keypair(place, "operator")
                 project = on_machines(place / "project", [machine], instances, operator, capacity=max(10, size))
                 project.cold = True
-                first, *figures = measure(project, runs)
+                first, real, dry, entering = measure(project, runs)
         finally:
             machine.stop()
-        empty, noop, empty_dry, dry, entering = figures
-        print(
-            f"| {size} | {first:.1f} s | {empty:.2f} s | {noop:.2f} s | {noop / empty:.2f} "
-            f"| {empty_dry:.2f} s | {dry:.2f} s | {dry / empty_dry:.2f} | {entering:.2f} s |",
-            flush=True,
-        )
+        for flag, (alone, empty, full) in (("-y", real), ("--dry", dry)):
+            ratios = f"{full / alone:.2f} | {full / empty:.2f}"
+            print(f"| {size} | {flag} | {alone:.2f} s | {empty:.2f} s | {full:.2f} s | {ratios} |", flush=True)
+        print(f"{size}: first converge {first:.1f} s; every database entered {entering:.2f} s", flush=True)
 
 
 if __name__ == "__main__":

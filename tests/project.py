@@ -82,18 +82,19 @@ class Project:
         self,
         *arguments: str,
         script: str = "deploy.py",
+        inventory: str = "inventory.py",
         timeout: float = 300,
         stdin: str | None = None,
         env: Mapping[str, str] = {},
     ) -> Run:
-        """`pyinfra inventory.py SCRIPT ARGUMENTS`. stdin None is /dev/null: without -y or --dry pyinfra then stops."""
-        command = self.command(script, *arguments)
+        """`pyinfra INVENTORY SCRIPT ARGUMENTS`. stdin None is /dev/null: without -y or --dry pyinfra then stops."""
+        command = self.command(script, *arguments, inventory=inventory)
         start = warm.cold if self.cold else warm.run
         done = start(command, self.directory, self.environment(env), stdin or "", timeout)
         return Run(done.returncode, clean(done.stdout))
 
-    def command(self, script: str, *arguments: str) -> list[str]:
-        return [str(Path(sys.executable).parent / "pyinfra"), "inventory.py", script, *arguments]
+    def command(self, script: str, *arguments: str, inventory: str = "inventory.py") -> list[str]:
+        return [str(Path(sys.executable).parent / "pyinfra"), inventory, script, *arguments]
 
     def environment(self, env: Mapping[str, str] = {}) -> dict[str, str]:
         return {**os.environ, "PYINFRA_PROGRESS": "off", "XDG_CACHE_HOME": str(self.directory.parent / "cache"), **env}
