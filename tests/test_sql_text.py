@@ -172,7 +172,7 @@ def test_the_host_refuses_what_is_no_verifier(shell: str, content: str | None, t
 #: SQL words that stand before a parenthesis without being functions, COALESCE and NULLIF (grammar, not names) among them.
 GRAMMAR = frozenset(
     {"as", "in", "exists", "not", "and", "or", "on", "if", "values", "when", "then", "else", "select", "from", "where", "with"}
-    | {"over", "filter", "coalesce", "nullif", "any", "array", "join", "lateral", "tag", "into", "is"}
+    | {"over", "filter", "coalesce", "nullif", "any", "array", "join", "lateral", "tag", "into", "is", "materialized"}
 )
 
 
@@ -191,7 +191,7 @@ def test_static_sql_calls_qualified_functions_only(name: str) -> None:
 def test_static_sql_reads_qualified_relations_only(name: str) -> None:
     code = re.sub(r"--[^\n]*", "", STATIC[name])
     code = re.sub(r"'(?:[^']|'')*'", "''", code)
-    known = set(re.findall(r"(?:WITH|,)\s+(\w+) AS \(", code))
+    known = set(re.findall(r"(?:WITH|,)\s+(\w+) AS (?:MATERIALIZED )?\(", code))
     code = re.sub(r"IS (?:NOT )?DISTINCT FROM", "", code)
     for relation in re.findall(r"\b(?:FROM|JOIN)\s+([A-Za-z_][\w.]*)", code):
         assert relation.startswith("pg_catalog.") or relation in known or relation.isupper(), relation
