@@ -176,7 +176,7 @@ def _instance(item: Instance, digests: Mapping[str, str | None], record: Record)
             realtime,
             comment,
             # Breaks every wall; asked for by a person who has seen it fail without.
-            superuser=item.realtime.superuser,
+            superuser=item.realtime["superuser"],
             replication=True,
             limit=20,
             member_of=_member_of(*API, "supabase_realtime_admin"),

@@ -1,43 +1,43 @@
-"""All hosts with all their instances, validated together: the one source that every later step plans from."""
+"""All hosts with all their instances: the one source that every later step plans from."""
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from desired.clashes import Holding, clashes
-from desired.errors import Invalid, Mistake, SlotStop
-from desired.instance import Instance, resolve
-from desired.model import HostData
-from desired.reading import Reading, read, unknown_keys
-from desired.slots import allocate
-from desired.sources import HostInput, Layer
-
-__all__ = ["Estate", "Host", "HostInput", "Layer", "validate"]
+from desired.instance import Instance
 
 
 @dataclass(frozen=True)
 class Host:
-    """A host with nothing left open. `recipients` (sorted, without comments) are who may open its instances' secrets."""
+    """A host with nothing left open; from `system` on, the fields of `desired.model.HostData`."""
 
     name: str
-    data: HostData
     host_key: str
     instances: tuple[Instance, ...]
+    system: str
+    domain: str
+    operators: tuple[str, ...]
+    capacity: int
+    host_memory: int | None
+    edge: str | None
+    acme_email: str | None
+    authelia: str | None
+    module_dir: str
+    flake: str | None
+    postgresql_port: int
+    way_back_seconds: int
+    secrets_dir: str
+    identity: str
 
     @property
     def recipients(self) -> tuple[str, ...]:
-        return tuple(sorted({*self.data.operators, self.host_key}))
+        """Who may open the secrets of its instances: sorted, without comments."""
+        return tuple(sorted({*self.operators, self.host_key}))
 
     def option(self) -> dict[str, Any]:
         """`host.json`: the values of `constellation.supabase` that hold for the whole host. What is None the module decides."""
-        chosen = {
-            "hostMemory": self.data.host_memory,
-            "edge": self.data.edge,
-            "acmeEmail": self.data.acme_email,
-            "authelia": self.data.authelia,
-        }
+        chosen = {"hostMemory": self.host_memory, "edge": self.edge, "acmeEmail": self.acme_email, "authelia": self.authelia}
         settled = {key: value for key, value in chosen.items() if value is not None}
-        return {"capacity": self.data.capacity, "domain": self.data.domain, **settled}
+        return {"capacity": self.capacity, "domain": self.domain, **settled}
 
 
 @dataclass(frozen=True)
@@ -50,64 +50,3 @@ class Estate:
     @property
     def instances(self) -> tuple[Instance, ...]:
         return tuple(instance for host in self.hosts for instance in host.instances)
-
-
-def validate(inputs: Iterable[HostInput], held: Mapping[str, Mapping[str, int]], others: Collection[str] = ()) -> Estate:
-    """The estate of every host that has `instances`. `held` is the slot file: host to instance to slot; `others` are keys
-    of group_data that somebody else reads.
-
-    Raises Invalid with all mistakes of all hosts.
-    """
-    sources = list(inputs)
-    mistakes = [mistake for source in sources for mistake in unknown_keys(source, others)]
-    hosts: list[Host] = []
-    holdings: list[Holding] = []
-    for source in sources:
-        if not source.files("instances"):
-            continue
-        reading = read(source)
-        mistakes += reading.mistakes
-        holding = _holding(source, reading, held.get(source.name, {}), mistakes)
-        holdings.append(holding)
-        mistakes += _memory(source, reading, holding)
-        if reading.data is not None and source.host_key is not None:
-            hosts.append(Host(source.name, reading.data, source.host_key, holding.instances))
-    if not holdings:
-        problem = 'no host has any; give the host\'s group a file with  instances = {"prod": {}}'
-        mistakes.append(Mistake("group_data", "instances", problem))
-    mistakes += clashes(holdings)
-    if mistakes:
-        raise Invalid(list(dict.fromkeys(mistakes)))
-    return Estate(tuple(hosts))
-
-
-def _holding(source: HostInput, reading: Reading, held: Mapping[str, int], mistakes: list[Mistake]) -> Holding:
-    """The host's instances with their slots. While the host's own values are wrong, what follows from them is made up: it
-    serves to find clashes between the instances in the same run."""
-    file = source.file("instances")
-    domain = reading.data.domain if reading.data else f"the domain of {source.name}"
-    postgresql = reading.data.postgresql_port if reading.data else 0
-    taken = {postgresql, *(data.port for data in reading.instances.values() if data.port)}
-    try:
-        slots = allocate(held, reading.instances, taken)
-    except SlotStop as stop:
-        mistakes.append(Mistake(file, "instances", str(stop)))
-        return Holding(source.name, file, (), postgresql)
-    instances = tuple(
-        resolve(name, data, host=source.name, domain=domain, slot=slots[name]) for name, data in sorted(reading.instances.items())
-    )
-    return Holding(source.name, file, instances, postgresql)
-
-
-def _memory(source: HostInput, reading: Reading, holding: Holding) -> Iterator[Mistake]:
-    """The limits of what is enabled must fit into the host."""
-    has = reading.data.host_memory if reading.data else None
-    enabled = [item for item in holding.instances if item.enable]
-    needed = sum(item.memory for item in enabled)
-    if has is not None and needed > has:
-        each = ", ".join(f"{item.name} {item.memory}" for item in enabled)
-        problem = (
-            f"the enabled instances may take {needed} MiB together ({each}); lower limits.memory or the profile of some, switch "
-            "one off, or raise it"
-        )
-        yield Mistake(source.file("host_memory"), "host_memory", problem, value=str(has))

@@ -132,7 +132,7 @@ def _url_inputs(login: Callable[[str], str]) -> Callable[[Instance, Host], Input
     def inputs(instance: Instance, host: Host) -> Inputs:
         return {
             "user": login(instance.name),
-            "port": host.data.postgresql_port,
+            "port": host.postgresql_port,
             "database": instance.database,
         }
 

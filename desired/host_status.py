@@ -28,7 +28,7 @@ def host_status(
     server = told.usage.server if told else None
     return HostStatus(
         name=host.name,
-        system=host.data.system,
+        system=host.system,
         state=worst([own, *(item.state for item in found)]),
         reason=None if told else str(answer),
         postgresql=PostgresqlStatus(

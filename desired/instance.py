@@ -8,9 +8,7 @@ from functools import cache, cached_property
 from typing import Any
 
 from desired import names
-from desired.model import AuthData, InstanceData, RealtimeData, SmtpData, StorageData
-from desired.numbers import public_port
-from desired.profiles import PROFILES, SERVICES, Name
+from desired.profiles import SERVICES, Name
 
 #: The kinds of secrets whose name a person may choose, and the field that does.
 SECRET_FIELDS = {"jwt": "jwt_secret", "anon": "anon_key", "service": "service_key", "db": "database_url"}
@@ -20,7 +18,8 @@ OVERLAPPING = ("jwt", "anon", "service")
 
 @dataclass(frozen=True)
 class Instance:
-    """`services`: which run while the instance does; `environment` and `secret_environment` hold those alone.
+    """`services`: which run while the instance does; `environment` and `secret_environment` hold those alone. `auth`, `smtp`,
+    `storage` and `realtime`: as in `desired.model`, with every key.
 
     `secrets` maps each secret's kind to its name (the file is `<name>.age`); `generations`: the endings of those that a
     rotation has beside the current one; `memory` is MiB."""
@@ -38,10 +37,10 @@ class Instance:
     database_user: str
     create_database: bool
     services: Mapping[str, bool]
-    auth: AuthData
-    smtp: SmtpData | None
-    storage: StorageData
-    realtime: RealtimeData
+    auth: Mapping[str, Any]
+    smtp: Mapping[str, Any] | None
+    storage: Mapping[str, Any]
+    realtime: Mapping[str, Any]
     memory: int
     tasks: int
     environment: Mapping[str, Mapping[str, str]]
@@ -88,14 +87,14 @@ class Instance:
                 "user": self.database_user,
                 "createDatabase": self.create_database,
             },
-            "services": _camel(dict(self.services)),
-            "auth": _camel(self.auth.model_dump(mode="json")),
-            "smtp": _camel(self.smtp.model_dump(mode="json")) if self.smtp else None,
-            "storage": _camel(self.storage.model_dump(mode="json")),
-            "realtime": _camel(self.realtime.model_dump(mode="json")),
+            "services": _camel(self.services),
+            "auth": _camel(self.auth),
+            "smtp": _camel(self.smtp) if self.smtp else None,
+            "storage": _camel(self.storage),
+            "realtime": _camel(self.realtime),
             "limits": {"memory": self.memory, "tasks": self.tasks},
             "environment": {camel(service): dict(variables) for service, variables in self.environment.items()},
-            "secretEnvironment": _camel(dict(self.secret_environment)),
+            "secretEnvironment": _camel(self.secret_environment),
             "jwtSecret": self.secrets["jwt"],
             "anonKey": self.secrets["anon"],
             "serviceKey": self.secrets["service"],
@@ -107,68 +106,6 @@ class Instance:
     def file(self) -> bytes:
         """Its file in the module tree."""
         return json_text(self.option)
-
-
-def resolve(name: str, data: InstanceData, *, host: str, domain: str, slot: int) -> Instance:
-    """Fill what `data` leaves open from the name, the slot and the profile."""
-    services, profile = services_of(data), PROFILES[data.profile]
-    smtp = data.smtp and data.smtp.model_copy(update={"sender_name": data.smtp.sender_name or name})
-    return Instance(
-        name=name,
-        host=host,
-        slot=slot,
-        enable=data.enable,
-        profile=data.profile,
-        subdomain=data.subdomain or f"supabase-{name}",
-        domain=domain,
-        port=data.port or public_port(slot),
-        log_level=data.log_level,
-        database=data.database.name or names.owner(name),
-        database_user=data.database.user or names.owner(name),
-        create_database=data.database.create_database,
-        services=services,
-        auth=data.auth,
-        smtp=smtp,
-        storage=data.storage.model_copy(update={"enable": services["storage"]}),
-        realtime=data.realtime,
-        memory=data.limits.memory or profile.memory,
-        tasks=data.limits.tasks or profile.tasks,
-        environment={service: value for service, value in data.environment if value and services[service]},
-        secret_environment={service: value for service, value in data.secret_environment if value and services[service]},
-        secrets=secrets_of(name, data),
-    )
-
-
-def services_of(data: InstanceData) -> dict[str, bool]:
-    """Every service, on or off: as written, else as the profile has it."""
-    by_profile = PROFILES[data.profile].services
-    written = {service: value for service, value in data.services if value is not None}
-    storage = written.get("storage", data.storage.enable)
-    on = {service: service in by_profile for service in SERVICES} | written
-    if storage is not None:
-        on["storage"] = storage
-    # Images are read from files; a bucket elsewhere has no use for it.
-    on["imgproxy"] = written.get("imgproxy", on["storage"] and data.storage.backend == "file")
-    return on
-
-
-def secrets_of(name: str, data: InstanceData) -> dict[str, str]:
-    """Secret names by kind: the four of the plan, whose names may be chosen, and those that the services need."""
-    on = services_of(data)
-    needed = {
-        "dbverifier": True,
-        "realtime": on["realtime"],
-        "dashboard": on["studio"],
-        "meta": on["meta"],
-        "s3": on["storage"],
-        "s3backend": on["storage"] and data.storage.backend == "s3",
-        "smtp": on["auth"] and data.smtp is not None and data.smtp.user is not None,
-        "authdb": on["auth"] and not data.auth.database_socket,
-        "authverifier": on["auth"] and not data.auth.database_socket,
-    }
-    chosen = {kind: getattr(data, field) or names.secret(name, kind) for kind, field in SECRET_FIELDS.items()}
-    environments = {environment_kind(service): secret for service, secret in data.secret_environment if secret and on[service]}
-    return {**chosen, **{kind: names.secret(name, kind) for kind, yes in needed.items() if yes}, **environments}
 
 
 def environment_kind(service: str) -> str:
@@ -188,7 +125,7 @@ def camel(name: str) -> str:
     return re.sub(r"_([a-z0-9])", lambda match: match[1].upper(), name)
 
 
-def _camel(value: dict[str, Any]) -> dict[str, Any]:
+def _camel(value: Mapping[str, Any]) -> dict[str, Any]:
     return {camel(key): _camel(item) if isinstance(item, dict) else item for key, item in value.items()}
 
 

@@ -27,9 +27,9 @@ def check_orphans(host: Host, observed: Mapping[str, Mapping[str, Any]]) -> None
                     f"group_data; put {name} back, delete it with `just supabase-delete {name}`, or choose another {what}"
                 )
     count = len(host.instances) + len(left)
-    if left and count > host.data.capacity:
+    if left and count > host.capacity:
         raise HostStop(
-            f"capacity = {host.data.capacity}: {host.name} holds {count} instances with {', '.join(left)}, which group_data no "
+            f"capacity = {host.capacity}: {host.name} holds {count} instances with {', '.join(left)}, which group_data no "
             "longer names; raise capacity (PostgreSQL restarts once) or delete one"
         )
 

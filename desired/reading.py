@@ -7,8 +7,9 @@ from typing import Any, TypeVar, get_args
 from pydantic import BaseModel, ValidationError
 
 from desired import names
+from desired.defaults import services_of
 from desired.errors import Mistake
-from desired.instance import SECRET_FIELDS, services_of
+from desired.instance import SECRET_FIELDS
 from desired.model import HostData, InstanceData, merged
 from desired.numbers import INTERNAL
 from desired.shown import named, shown, suggestion

@@ -42,4 +42,4 @@ def records(host: Host, versions: Mapping[str, str]) -> Mapping[str, Record]:
         realtime, storage = (versions.get(service) if services[service] else None for service in ("realtime", "storage"))
         return Record(realtime, bucket if services["storage"] else None, storage)
 
-    return {item.name: made(item.services, item.storage.bucket) for item in host.instances}
+    return {item.name: made(item.services, item.storage["bucket"]) for item in host.instances}

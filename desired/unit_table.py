@@ -7,7 +7,6 @@ from typing import Any, Final
 
 from desired import names
 from desired.instance import camel
-from desired.model import AuthData
 from desired.profiles import SERVICES
 
 #: An instance as its file has it.
@@ -57,7 +56,10 @@ def _own(service: str) -> tuple[str, ...]:
     return f"environment.{service}", f"secretEnvironment.{service}"
 
 
-_AUTH = tuple(f"auth.{camel(name)}" for name in AuthData.model_fields)
+_AUTH = (
+    *("auth.siteUrl", "auth.redirectUrls", "auth.disableSignup"),
+    *("auth.autoconfirm", "auth.jwtExpiry", "auth.databaseSocket"),
+)
 _STORAGE = ("storage.backend", "storage.s3", "storage.fileSizeLimit", "services.imgproxy")
 _ADDRESS = ("subdomain", "domain")
 

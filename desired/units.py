@@ -7,8 +7,7 @@ from typing import Any
 from desired.changes import Change, Verb
 from desired.edge import edge_changes
 from desired.estate import Host
-from desired.instance import Instance, resolve
-from desired.model import InstanceData, merged
+from desired.instance import Instance
 from desired.revision import Digests
 from desired.tree import ObservedTree, Tree, after
 from desired.unit_table import UNIT, UNITS, Option, Unit, on, secrets, unit_name, value_of
@@ -100,6 +99,9 @@ def whole(name: str, option: Option) -> Option:
     """An instance's file that a person wrote, or that an earlier version did, leaves values to the module's defaults."""
     if "profile" in option:
         return option
+    from desired.defaults import resolve  # a run in which nothing is compared need not load what reads group_data
+    from desired.model import InstanceData, merged
+
     slot: Any = option.get("slot", 0)
     return merged(dict(resolve(name, InstanceData(), host="", domain="", slot=slot).option), dict(option))
 
@@ -108,6 +110,6 @@ def _postgresql(host: Host, before: ObservedTree, module: bool) -> str | None:
     """Why PostgreSQL restarts; None when it does not."""
     if not before.instances and not before.host:
         return "access lines and sizes"
-    if before.host.get("capacity") != host.data.capacity:
+    if before.host.get("capacity") != host.capacity:
         return "capacity"
     return "if the new module changes its settings" if module else None

@@ -72,7 +72,7 @@ def activate(site: Site) -> Commands:
         return
     yield from host_lock.hold(site, plan.system.epoch)
     if plan.rebuild:
-        with way_back.told(host, site.host.data.way_back_seconds):
+        with way_back.told(host, site.host.way_back_seconds):
             yield host_lock.step(host, way_back.arm(site, host))
             unlent = _otherwise(plan, "realtime's login could not be prepared for its migrations", switched=False)
             for command in plan.sql.lend(unlent):
@@ -143,7 +143,7 @@ def _units(broken: Iterable[Question]) -> tuple[str, ...]:
 def _patience(site: Site) -> int:
     """Seconds until every service answers. What is left until the way back comes is for the return that a failure starts."""
     containers = any(_CONTAINERS.intersection(probe.services) for probe in site.probes())
-    return min(CONTAINER_SECONDS if containers else START_SECONDS, site.host.data.way_back_seconds // 2)
+    return min(CONTAINER_SECONDS if containers else START_SECONDS, site.host.way_back_seconds // 2)
 
 
 def _say(host: Host, command: StringCommand) -> None:

@@ -37,13 +37,13 @@ def build(site: Site) -> Commands:
     if not reasons:
         yield host_lock.step(host, run_script("pull", "pulled"))
         return
-    args = (site.host.data.module_dir, site.host.data.flake or "", host_lock.epoch_of(host), *_parts(site.tree()))
+    args = (site.host.module_dir, site.host.flake or "", host_lock.epoch_of(host), *_parts(site.tree()))
     yield host_lock.step(host, run_script("restore", "pull", "build", args=args))
 
 
 def missing_images(site: Site) -> tuple[Change, ...]:
     """Of every instance that the built system will hold, those of other runs too."""
-    there = site.fact(ModuleTree, module_dir=site.host.data.module_dir).tree.instances
+    there = site.fact(ModuleTree, module_dir=site.host.module_dir).tree.instances
     wanted = {item.name: item.option for item in site.instances}
     options = [whole(name, option) for name, option in {**there, **wanted}.items() if name not in site.removed]
     present = site.fact(Images, references=image_references())

@@ -48,7 +48,7 @@ def creation_of(inventory: Inventory, host: PyinfraHost) -> Creation | None:
     site = open_site(mine, placement.name)
     assert site is not None, "the instance was placed here"
     # There is nobody yet whom a full run could disturb.
-    if mine.data.system == "nixos" and len(mine.instances) == 1 and site.system().revision is None:
+    if mine.system == "nixos" and len(mine.instances) == 1 and site.system().revision is None:
         site = open_site(mine, None) or site
     return Creation(placement.name, site, edit)
 

@@ -99,7 +99,7 @@ class Plan:
         reads no row of an instance; the buckets; and that both is done is written down, with what was lent taken back."""
         migrating, missing = self.of("migrations"), self.of("bucket")
         if migrating:
-            port = str(site.host.data.postgresql_port)
+            port = str(site.host.postgresql_port)
             args = (port, *(word for item in migrating for word in (item.name, item.database)))
             yield guarded(run_script("migrated", args=args), otherwise)
         if missing:
@@ -125,7 +125,7 @@ def plan(site: Site, superuser: str | None = None, *, starting: bool = True, aga
     # What is switched off keeps its database as it is: its secrets are not decrypted on the host.
     enabled = replace(site.host, instances=site.enabled)
     versions = {service: image.version for service, image in images().items()}
-    served = records(enabled, versions) if site.host.data.system == "nixos" else {}
+    served = records(enabled, versions) if site.host.system == "nixos" else {}
     cluster = wanted(enabled, site.verifier_digests(), served)
     return Plan(cluster, observed, difference(cluster, observed, site.only), superuser, site.only)
 
@@ -138,7 +138,7 @@ def apply(site: Site, otherwise: str = "") -> Iterator[StringCommand]:
         yield from now.on_host(site.verifier_paths(), otherwise)
         if now.verifiers:
             urls = site.url_paths()
-            args = (str(site.host.data.postgresql_port), *(word for login in now.verifiers for word in (login, urls[login])))
+            args = (str(site.host.postgresql_port), *(word for login in now.verifiers for word in (login, urls[login])))
             yield guarded(run_script("login", args=args), otherwise)
     except HostStop as stop:
         if not otherwise:

@@ -51,8 +51,7 @@ def _asked(site: Site, plan: databases.Plan) -> Iterator[str]:
 
 
 def _dump(state: State, host: Host, site: Site, asked: tuple[str, ...]) -> bool:
-    data = site.host.data
-    args = (data.module_dir, host_lock.epoch_of(host), str(data.postgresql_port), *asked)
+    args = (site.host.module_dir, host_lock.epoch_of(host), str(site.host.postgresql_port), *asked)
     success, lines = run(host, host_lock.step(host, run_script("restore", "dump", args=args)))
     for line in lines:
         (logger.info if success else logger.error)(f"{host.print_prefix}{line}")

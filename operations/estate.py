@@ -10,9 +10,10 @@ from pyinfra.api.inventory import Inventory
 from pyinfra.connectors.ssh import ConnectorData
 
 from desired.errors import Invalid, Mistake
-from desired.estate import Estate, validate
+from desired.estate import Estate
 from desired.selection import selected_instance
 from desired.sources import HostInput, Layer
+from desired.validation import validate
 from operations.site import Site, open_site, project
 from workstation import known_hosts, sandbox, slot_file
 

@@ -51,7 +51,7 @@ def who() -> str:
 def hold(site: Site, epoch: str) -> Commands:
     """Take the lock unless this run has it. `epoch` is the host's as this run has read it: if another run has changed
     the host since, what was planned is stale and the run stops. The sandbox's lock is that of its directory."""
-    if site.host.data.system == "sandbox":
+    if site.host.system == "sandbox":
         yield FunctionCommand(_take_project, (site.project,), {})
     else:
         yield FunctionCommand(_take, (epoch,), {})
@@ -59,12 +59,12 @@ def hold(site: Site, epoch: str) -> Commands:
 
 def hold_first(site: Site) -> Commands:
     """Take the lock before this run changes anything anywhere."""
-    yield from hold(site, site.system().epoch if site.host.data.system == "nixos" else "")
+    yield from hold(site, site.system().epoch if site.host.system == "nixos" else "")
 
 
 def refused(site: Site, reason: str) -> Commands:
     """Fail with a reason that keeps this run from changing the host; while another run is at work, that is the reason."""
-    yield FunctionCommand(_refused, (site.host.data.system == "nixos", reason), {})
+    yield FunctionCommand(_refused, (site.host.system == "nixos", reason), {})
 
 
 def _refused(state: State, host: Host, nixos: bool, reason: str) -> bool:

@@ -28,7 +28,7 @@ from operations.stops import Commands, stops_host
 @stops_host
 def install(site: Site) -> Commands:
     """The module tree on the host is what the selected instances want. Changed files only, renamed into place one by one."""
-    found = site.fact(ModuleTree, module_dir=site.host.data.module_dir)
+    found = site.fact(ModuleTree, module_dir=site.host.module_dir)
     tree = wanted(site, found)
     for name in orphans(site.host, found.tree.instances):
         note(host, f"! {name}: on the host, but not in group_data; it is kept. To remove it: just supabase-delete {name}")
@@ -37,24 +37,24 @@ def install(site: Site) -> Commands:
         host.noop("the module tree is as wanted")
         return
     check_place(site, found)
-    if site.host.data.system == "nixos":
+    if site.host.system == "nixos":
         databases.plan(site)  # what forbids the later step forbids this one
     announce(host, files.changes())
     if state.config.DIFF:
         _show(site, files, tree)
     yield from host_lock.hold(site, site.system().epoch)
-    command = run_script("install", args=(site.host.data.module_dir, *files.remove), stdin=archive(tree, files.write))
+    command = run_script("install", args=(site.host.module_dir, *files.remove), stdin=archive(tree, files.write))
     yield host_lock.step(host, command)
 
 
 def refuse(site: Site) -> None:
     """Raise what would stop `install` or a later step, before anything is written: a run with -y plans nothing beforehand."""
-    found = site.fact(ModuleTree, module_dir=site.host.data.module_dir)
-    if site.host.data.system == "nixos":
+    found = site.fact(ModuleTree, module_dir=site.host.module_dir)
+    if site.host.system == "nixos":
         check_orphans(site.host, found.tree.instances)
     wanted(site, found)
     check_place(site, found)
-    if site.host.data.system == "nixos":
+    if site.host.system == "nixos":
         databases.plan(site)
 
 
@@ -75,7 +75,7 @@ def wanted(site: Site, found: TreeOnHost) -> Tree:
     """What this run may write, after everything that forbids it to write at all."""
     check_slots(site.host, found.tree)
     tree = site.tree()
-    if site.host.data.system == "nixos":
+    if site.host.system == "nixos":
         system = site.system()
         require_nixos(site.host.name, system)
         if site.only is not None:
@@ -86,10 +86,10 @@ def wanted(site: Site, found: TreeOnHost) -> Tree:
 
 def check_place(site: Site, found: TreeOnHost) -> None:
     """Raise HostStop where nothing can be written, or Nix would not see it."""
-    module_dir = site.host.data.module_dir
+    module_dir = site.host.module_dir
     if found.real.startswith("/nix/store/"):
         raise HostStop(f"module_dir: {module_dir} lies in the Nix store ({found.real}), which nobody can write; name another")
-    if found.git is not None and site.host.data.system == "nixos" and "git" not in site.system().tools:
+    if found.git is not None and site.host.system == "nixos" and "git" not in site.system().tools:
         raise HostStop(
             f"module_dir: {module_dir} is in the git work tree {found.git}, whose untracked files Nix does not see, and the "
             "host has no git; add pkgs.git to environment.systemPackages"
@@ -113,7 +113,7 @@ def archive(tree: Tree, paths: tuple[str, ...]) -> str:
 def _show(site: Site, files: FileChanges, wanted: Tree) -> None:
     """Unified diffs of the texts. Ciphertext is shown as changed, not line by line."""
     texts = [path for path in (*files.write, *files.remove) if not path.endswith(".age")]
-    there = ask(FileContents, module_dir=site.host.data.module_dir, paths=[p for p in texts if p not in files.created])
+    there = ask(FileContents, module_dir=site.host.module_dir, paths=[p for p in texts if p not in files.created])
     for path in texts:
         old = there.get(path, "").splitlines()
         new = (wanted.files.get(path) or b"").decode().splitlines()

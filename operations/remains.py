@@ -42,7 +42,7 @@ class Removal:
 
     @property
     def nixos(self) -> bool:
-        return self.site.host.data.system == "nixos"
+        return self.site.host.system == "nixos"
 
     @property
     def slot(self) -> int | None:
@@ -53,7 +53,7 @@ class Removal:
         return self.site.superuser if self.nixos else sandbox.superuser(self.site)
 
     def found(self) -> TreeOnHost:
-        return self.site.fact(ModuleTree, module_dir=self.site.host.data.module_dir)
+        return self.site.fact(ModuleTree, module_dir=self.site.host.module_dir)
 
     def cluster(self) -> Observation:
         observed = self.site.fact(Cluster, session=self.session, databases=())
@@ -112,7 +112,7 @@ def removal_of(inventory: Inventory, host: PyinfraHost) -> Removal | None:
     if mine is None:
         problem = f"{name} may have {asked.name}, but has no `instances` there; give its group a file with  instances = {{}}"
         raise Invalid([Mistake("group_data", "instances", problem)])
-    store = SecretStore(project(mine.data.system), mine.data.secrets_dir, mine.data.identity)
+    store = SecretStore(project(mine.system), mine.secrets_dir, mine.identity)
     named = {item.name for item in estate.instances}
     site = Site(mine, asked.name, store, removed=frozenset({asked.name}))
     return Removal(asked, site, edits.get(name), name == homes[0] and asked.name not in named, tuple(sorted(named)))

@@ -75,7 +75,7 @@ def files(of: Removal) -> Commands:
     announce(host, changes)
     yield from _hold(of)
     paths = removal.tree_files(of.name, of.found().tree)
-    args = (of.site.host.data.module_dir, *paths)
+    args = (of.site.host.module_dir, *paths)
     yield host_lock.step(host, run_script("install", args=args, stdin=modules.archive(of.site.tree(), ())))
 
 
@@ -165,7 +165,7 @@ def _hold(of: Removal) -> Commands:
 
 def _left(of: Removal) -> list[str]:
     """What the host now has of it."""
-    tree = ask(ModuleTree, module_dir=of.site.host.data.module_dir).tree
+    tree = ask(ModuleTree, module_dir=of.site.host.module_dir).tree
     left = [f"file {path}" for path in removal.tree_files(of.name, tree)]
     cluster = ask(Cluster, session=of.session, databases=())
     left += [change.what for change in removal.cluster_changes(of.name, cluster)]

@@ -24,7 +24,7 @@ def report(site: Site) -> Commands:
         lines.append(f"{item.name}: {f'{count} {will}' if count else 'nothing changed'}{off}, {item.url}")
     if not groups:
         lines.insert(0, "nothing changed")
-    if site.host.data.system == "sandbox" and state.is_executing:
+    if site.host.system == "sandbox" and state.is_executing:
         lines += sandbox.how_to_look(site)
     for line in lines:
         logger.info(f"{host.print_prefix}{format_text(line, bold=True)}")

@@ -123,7 +123,7 @@ def _short(path: Path) -> str:
 
 
 def _server(site: Site) -> SandboxServer:
-    return SandboxServer(site.host.data.postgresql_port, 45 * site.host.data.capacity + 20)
+    return SandboxServer(site.host.postgresql_port, 45 * site.host.capacity + 20)
 
 
 def _log_in(state: State, host: Host, site: Site, server: SandboxServer) -> bool:

@@ -30,8 +30,8 @@ def ensure(site: Site) -> Commands:
             note(host, f"{item.name}: {text}")
         if site.renewal.stage == "retire" and item.name not in retired:
             note(host, f"{item.name}: the host has not run with the new keys yet: this run brings them, the next one can retire")
-    if site.host.data.system == "nixos":
-        check_orphans(site.host, site.fact(ModuleTree, module_dir=site.host.data.module_dir).tree.instances)
+    if site.host.system == "nixos":
+        check_orphans(site.host, site.fact(ModuleTree, module_dir=site.host.module_dir).tree.instances)
     changes = [*_sandbox(site), *_slots(site), *site.secrets().changes]
     if not changes:
         host.noop("secrets are as wanted")
@@ -62,7 +62,7 @@ def _adopt(state: State, host: Host, site: Site) -> bool:
 
 
 def _sandbox(site: Site) -> list[Change]:
-    missing = sandbox.missing() if site.host.data.system == "sandbox" else ()
+    missing = sandbox.missing() if site.host.system == "sandbox" else ()
     return [Change(None, "create", f"sandbox {what}") for what in missing]
 
 
@@ -73,7 +73,7 @@ def _slots(site: Site) -> list[Change]:
 
 def _apply(state: State, host: Host, site: Site) -> bool:
     try:
-        if site.host.data.system == "sandbox":
+        if site.host.system == "sandbox":
             sandbox.write()
         slot_file.claim(site.project, {site.host.name: {item.name: item.slot for item in site.instances}})
         hint = site.make_secrets()

@@ -63,7 +63,7 @@ class Site:
 
     @property
     def project(self) -> Path:
-        return project(self.host.data.system)
+        return project(self.host.system)
 
     def fresh(self) -> "Site":
         """The same without what it has read."""
@@ -85,7 +85,7 @@ class Site:
 
     def _serves(self, secret: str, instance: str) -> bool:
         """Whether the host runs with this secret of the instance. Asked only where an old generation is to be retired."""
-        if self.host.data.system != "nixos":
+        if self.host.system != "nixos":
             return True
         return secret in self.running_tree().instances.get(instance, {}).get("secrets", ())
 
@@ -102,10 +102,10 @@ class Site:
 
     def look(self) -> None:
         """Ask the host everything that a run without changes needs, at once: it answers while the secrets are read."""
-        if self.host.data.system == "nixos":
+        if self.host.system == "nixos":
             self._ask(RunningSystem)
             self._ask(Images, references=image_references())
-            self._ask(ModuleTree, module_dir=self.host.data.module_dir)
+            self._ask(ModuleTree, module_dir=self.host.module_dir)
             self._ask_cluster()
             self._ask(Health, probes=self.probes(), light=True)
 
@@ -157,7 +157,7 @@ class Site:
     @property
     def superuser(self) -> str:
         """The superuser session of a NixOS host: postgres enters by peer."""
-        return session(("runuser", "-u", "postgres", "--"), connection=("-p", str(self.host.data.postgresql_port)))
+        return session(("runuser", "-u", "postgres", "--"), connection=("-p", str(self.host.postgresql_port)))
 
     def _ask(self, kind: type[FactBase[Any]], **arguments: Any) -> Greenlet:
         question = (bool(state.is_executing), kind, tuple(arguments.items()))
@@ -179,7 +179,7 @@ class Site:
     def probes(self) -> tuple[Probe, ...]:
         """What is asked of each enabled instance; where one is removed, of those that serve beside it."""
         if self.removed:
-            there = self.fact(ModuleTree, module_dir=self.host.data.module_dir).tree.instances
+            there = self.fact(ModuleTree, module_dir=self.host.module_dir).tree.instances
             serving = there.keys() & self.system().ready - self.removed
             return tuple(Probe.of(name, there[name]) for name in sorted(serving) if _serves(there[name]))
         return tuple(Probe.of(item.name, item.option) for item in self.enabled)
@@ -229,4 +229,4 @@ def open_site(host: Host, only: str | None) -> Site | None:
     """None when the one instance this run is limited to lives on another host."""
     if only is not None and only not in {item.name for item in host.instances}:
         return None
-    return Site(host, only, SecretStore(project(host.data.system), host.data.secrets_dir, host.data.identity))
+    return Site(host, only, SecretStore(project(host.system), host.secrets_dir, host.identity))

@@ -10,7 +10,7 @@ def converge(site: Site, *stages: Site) -> None:
         title = f"{stage.renewal.stage}: " if stages else ""
         secrets.ensure(name=f"{title}Secrets", site=stage)
         modules.install(name=f"{title}Modules", site=stage)
-        if stage.host.data.system == "sandbox":
+        if stage.host.system == "sandbox":
             sandbox.converge(name=f"{title}Databases", site=stage)
         else:
             build.build(name=f"{title}Build", site=stage)

@@ -18,10 +18,10 @@ from workstation.templates import host_script
 
 def arm(site: Site, host: Host) -> StringCommand:
     """From now on the host returns by itself when the time is up."""
-    seconds = site.host.data.way_back_seconds
+    seconds = site.host.way_back_seconds
     note(host, f"the way back is armed: unless every instance answers within {seconds} s, the host returns by itself")
     script = host_script("restore", "way_back")
-    args = (str(seconds), site.host.data.module_dir, host_lock.who(), host_lock.epoch_of(host), script)
+    args = (str(seconds), site.host.module_dir, host_lock.who(), host_lock.epoch_of(host), script)
     return run_script("arm", args=args)
 
 

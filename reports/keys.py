@@ -42,7 +42,7 @@ def _keys(name: str, service: bool) -> int:
 
 def _value(host: Host, item: Instance, kind: str) -> str:
     """The value, of a file that is proven to be what its name says. Raises SecretStop."""
-    store = SecretStore(project(host.data.system), host.data.secrets_dir, host.data.identity)
+    store = SecretStore(project(host.system), host.secrets_dir, host.identity)
     secret = next(found for found in wanted(host, (item,)) if found.kind == kind)
     with store.reading():
         stored = store.stored(secret.secret, journal.pending(store.directory, item.name))

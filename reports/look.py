@@ -58,15 +58,14 @@ def answer(site: LookedAt) -> Answer:
 
 
 def _questions(site: Site) -> tuple[Question, ...]:
-    data = site.host.data
-    nixos = data.system == "nixos"
+    nixos = site.host.system == "nixos"
     probes = tuple(probe.with_gateway() for probe in site.probes())
     superuser, secrets = site.superuser, tuple(name for item in site.enabled for name in item.secrets.values())
     if not nixos:
-        server = SandboxServer(data.postgresql_port, 0)
+        server = SandboxServer(site.host.postgresql_port, 0)
         superuser, secrets = session(psql=str(server.programs / "psql"), connection=server.connection), ()
     everywhere = (
-        Question(ModuleTree, {"module_dir": data.module_dir}),
+        Question(ModuleTree, {"module_dir": site.host.module_dir}),
         Question(Cluster, {"session": superuser, "databases": site.databases}),
         Question(InUse, {"session": superuser, "secrets": secrets}),
     )

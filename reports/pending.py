@@ -57,8 +57,8 @@ class LookedAt(Site):
 
 def _changes(site: LookedAt) -> Iterator[Change]:
     """In the order of deploy.py. Raises what its operations raise."""
-    host, found = site.host, site.fact(ModuleTree, module_dir=site.host.data.module_dir)
-    nixos = host.data.system == "nixos"
+    host, found = site.host, site.fact(ModuleTree, module_dir=site.host.module_dir)
+    nixos = host.system == "nixos"
     if nixos:
         check_orphans(host, found.tree.instances)
     else:
@@ -77,7 +77,7 @@ def _changes(site: LookedAt) -> Iterator[Change]:
     if nixos:
         yield from build.missing_images(site)
     if not nixos and isinstance(site.fact(Cluster), Absent):
-        exists = SandboxServer(host.data.postgresql_port, 0).exists()
+        exists = SandboxServer(host.postgresql_port, 0).exists()
         yield Change(None, "start" if exists else "create", "PostgreSQL server")
         if exists:  # what its databases need shows once it runs
             return

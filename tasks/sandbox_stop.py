@@ -9,5 +9,5 @@ from operations.stops import one_message
 with one_message():
     site = site_of(inventory, host)
 
-if site is not None and site.host.data.system == "sandbox":
+if site is not None and site.host.system == "sandbox":
     sandbox.stop(name="Stop", site=site)

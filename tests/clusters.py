@@ -12,8 +12,8 @@ from desired.cluster import WantedCluster, wanted
 from desired.cluster_diff import SqlChange, difference
 from desired.cluster_state import Observation, Observed, Seen
 from desired.cluster_stream import needs_verifier, stream
+from desired.defaults import resolve
 from desired.estate import Host
-from desired.instance import resolve
 from desired.model import HostData, InstanceData
 from desired.record import records
 from desired.sql_text import verifier_line
@@ -37,12 +37,11 @@ class Case:
 
     @property
     def host(self) -> Host:
-        data = HostData(domain="example.org", operators=(KEY,))
         items = (
             resolve(name, InstanceData.model_validate(value), host="host", domain="example.org", slot=slot)
             for slot, (name, value) in enumerate(sorted(self.instances.items()))
         )
-        return Host("host", data, KEY, tuple(items))
+        return Host("host", KEY, tuple(items), **dict(HostData(domain="example.org", operators=(KEY,))))
 
     @property
     def verifiers(self) -> dict[str, str]:

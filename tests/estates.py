@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from desired.errors import Invalid
-from desired.estate import Estate, Host, validate
+from desired.estate import Estate, Host
 from desired.sources import HostInput, Layer
+from desired.validation import validate
 
 FILE = "group_data/lab.py"
 

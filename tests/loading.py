@@ -60,7 +60,7 @@ def answer(directory: Path) -> dict[str, Any]:
     described = {
         host.name: {
             "key": host.host_key,
-            "module_dir": host.data.module_dir,
+            "module_dir": host.module_dir,
             "recipients": len(host.recipients),
             "slots": {item.name: item.slot for item in host.instances},
         }

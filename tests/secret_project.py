@@ -13,9 +13,11 @@ from typing import Any
 import pytest
 
 from desired.errors import Stop
-from desired.estate import Host, HostInput, Layer, validate
+from desired.estate import Host
 from desired.instance import Instance
 from desired.renewal import NOTHING, Renewal
+from desired.sources import HostInput, Layer
+from desired.validation import validate
 from tests.keys import KeyPair, keypair
 from workstation.secret_store import SecretStore
 

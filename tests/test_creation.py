@@ -4,7 +4,7 @@ import pytest
 
 from desired.creation import check_again, placed
 from desired.errors import Invalid
-from desired.estate import validate
+from desired.validation import validate
 from tests.estates import FILE, source
 
 ONE = source({"prod": {"subdomain": "api"}}, name="one", file="group_data/one.py")

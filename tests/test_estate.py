@@ -9,10 +9,11 @@ from hypothesis import strategies as st
 
 from desired import names
 from desired.errors import Invalid
-from desired.estate import validate
+from desired.estate import Host
 from desired.instance import Instance
 from desired.model import HostData
 from desired.sources import HostInput, Layer
+from desired.validation import validate
 from tests.estates import FILE, HOST_KEY, OPERATOR, estate, host, mistakes, source
 
 NAME = (
@@ -103,8 +104,10 @@ def test_defaults_of_the_plan() -> None:
 
 
 def test_defaults_of_a_host() -> None:
-    data = host({}).data
-    assert data == HostData(
+    assert host({}) == Host(
+        name="server",
+        host_key=HOST_KEY,
+        instances=(),
         system="nixos",
         domain="example.org",
         operators=(OPERATOR,),

@@ -198,7 +198,8 @@ def test_any_text_is_fine_or_has_a_fault_that_does_not_quote_it(project: SecretP
         assert GENERATORS[kind].lines or "\n" not in value
     else:
         assert fault.isprintable()
-        assert len(value) < 5 or value not in fault
+        always = (GENERATORS[kind].fault(other, materials[kind]) for other in ("", "x", "x\ny"))  # hypothesis knows our words
+        assert len(value) < 5 or value not in fault or any(value in told for told in always if told)
 
 
 def test_material_has_no_plaintext_in_its_repr(project: SecretProject) -> None:

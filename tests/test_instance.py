@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from desired.instance import Instance, camel, json_text, resolve, secret_field, secrets_of, services_of
+from desired.defaults import resolve, secrets_of, services_of
+from desired.instance import Instance, camel, json_text, secret_field
 from desired.model import EnvironmentData, InstanceData, SecretEnvironmentData, ServicesData
 from desired.numbers import service_kinds
 from desired.profiles import PROFILES, SERVICES
@@ -128,7 +129,7 @@ def test_what_follows_from_the_name() -> None:
     assert item.url == "https://supabase-prod.example.org"
     assert item.option["auth"]["siteUrl"] is None, "the module knows it, and another domain changes no instance's file"
     assert item.smtp
-    assert item.smtp.sender_name == "prod"
+    assert item.smtp["sender_name"] == "prod"
     assert item.verifiers == {"supabase_prod": "supabase-prod-dbverifier"}
 
 

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from desired.instance import Instance, resolve
+from desired.defaults import resolve
+from desired.instance import Instance
 from desired.model import InstanceData
 from desired.profiles import PROFILES
 from tests.nix.evaluation import LIMITS, MODULE, Lab, Library, available, instance, needs
