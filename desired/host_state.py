@@ -30,12 +30,16 @@ class HostState:
 
 
 def parse_state(lines: Iterable[str]) -> HostState:
-    """From the `key value` lines of the script. Raises HostStop when a revision in them is not ours."""
+    """From the `key value` lines of the script, and those of systemctl. Raises HostStop when a revision in them is not ours."""
     single: dict[str, str] = {}
-    many: dict[str, list[str]] = {"tool": [], "ready": [], "unit": []}
+    many: dict[str, list[str]] = {"tool": [], "ready": []}
+    units: dict[str, str] = {}
     for line in lines:
         key, _, value = line.partition(" ")
-        if key in many:
+        if key.endswith((".service", ".socket")):
+            words = value.split()
+            units.update({key: words[1]} if len(words) > 1 else {})
+        elif key in many:
             many[key].append(value)
         else:
             single.setdefault(key, value)
@@ -52,7 +56,7 @@ def parse_state(lines: Iterable[str]) -> HostState:
         armed=single.get("armed"),
         returned=single.get("returned"),
         ready=frozenset(many["ready"]),
-        units=dict(line.split(" ", 1) for line in many["unit"] if " " in line),
+        units=units,
     )
 
 

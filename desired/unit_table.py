@@ -72,7 +72,7 @@ UNITS: Final = (
         fields=(*_ADDRESS, "logLevel", "database.name", "jwtSecret", *_own("restApi")),
         reloads=("jwt",),
         restarts=("environment-rest_api",),
-        levels={"debug": "info"},
+        levels={"warn": "error"},
         database=True,
     ),
     Unit(

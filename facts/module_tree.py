@@ -13,6 +13,9 @@ from desired.errors import HostStop
 from desired.tree import ObservedTree
 from facts.script import script_text
 
+#: Characters of a sha256.
+_DIGEST = 64
+
 
 @dataclass(frozen=True)
 class TreeOnHost:
@@ -34,9 +37,8 @@ class ModuleTree(FactBase[TreeOnHost]):
         places: dict[str, str] = {}
         for line in output:
             key, _, value = line.partition(" ")
-            if key == "file":
-                digest, _, path = value.partition(" ")
-                digests[path] = digest
+            if len(key) == _DIGEST and value.startswith(" ./"):
+                digests[value[3:]] = key
             else:
                 places[key] = value
         if "real" not in places:

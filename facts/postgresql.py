@@ -4,6 +4,7 @@ import base64
 import gzip
 import json
 import re
+import zlib
 
 from pyinfra.api.facts import FactBase
 
@@ -31,17 +32,23 @@ class Cluster(FactBase[Observation]):
         sql = STATIC["observe"] + _insides(databases, dict(seen))
         packed = base64.b64encode(gzip.compress(sql.encode(), mtime=0)).decode()
         asked = f"printf %s {packed} | base64 -d | gzip -d | {session}"
-        # What psql says goes last: its two outputs are buffered apart, and a line of one could cut a line of the other.
-        return f"""{{ said=$({{ {asked}; echo status $? >&2; }} 2>&1 >&3 3>&-
+        # What psql says goes last: its two outputs are buffered apart, and a line of one could cut a line of the other. What it
+        # answers is packed: 100 instances, which are as good as equal, need 40 KB for their 370.
+        return f"""{{ said=$({{ {{ {asked}; echo status $? >&2; }} 2>&4 3>&- 4>&- | gzip -1 | base64 -w 0 >&3; }} 4>&1
 ); }} 3>&1
-printf '%s\\n' "$said\""""
+printf '\\n%s\\n' "$said\""""
 
     def process(self, output: list[str]) -> Observation:
-        status = _STATUS.fullmatch(output[-1].strip()) if output else None
+        packed, *rest = output or [""]
+        status = _STATUS.fullmatch(rest[-1].strip()) if rest else None
         if status is None:
             return Unreachable("the connection to the host ended before psql did")
-        documents = [json.loads(line) for line in output if line.startswith("{")]
-        said = [line.strip() for line in output[:-1] if line.strip() and not line.startswith("{")]
+        try:
+            lines = gzip.decompress(base64.b64decode(packed)).decode().split("\n")
+        except (ValueError, OSError, EOFError, zlib.error):
+            return Unreachable("what psql gave arrived damaged")
+        documents = [json.loads(line) for line in lines if line]
+        said = [stripped for line in rest[:-1] if (stripped := line.strip())]
         shut = _shut(said)
         if documents and (status[1] == "0" or shut):
             return observed(documents[0], documents[1:], {} if status[1] == "0" else shut)

@@ -1,5 +1,6 @@
 """From pyinfra's inventory to the estate: every host is validated, whatever `--limit` says."""
 
+import sys
 from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
@@ -13,9 +14,11 @@ from desired.errors import Invalid, Mistake
 from desired.estate import Estate
 from desired.selection import selected_instance
 from desired.sources import HostInput, Layer
-from desired.validation import validate
 from operations.site import Site, open_site, project
-from workstation import known_hosts, sandbox, slot_file
+from workstation import known_hosts, sandbox, slot_file, validated
+
+#: The keys of group_data that pyinfra reads.
+_OTHERS = frozenset(ConnectorData.__annotations__)
 
 
 def site_of(inventory: Inventory, host: PyinfraHost, keys: tuple[str, ...] = ("instance",)) -> Site | None:
@@ -46,8 +49,16 @@ def _run(inventory: Inventory, keys: tuple[str, ...]) -> tuple[Estate, str | Non
 
 
 def load_estate(inventory: Inventory) -> Estate:
-    """The validated estate of an inventory."""
-    return estate_of(host_inputs(inventory))
+    """The validated estate of an inventory. One that was found right is kept as Python keeps its bytecode: not by a dry run."""
+    inputs = host_inputs(inventory)
+    question = validated.question(inputs, held_slots(inputs), _OTHERS)
+    known = validated.recall(Path.cwd(), question) if question else None
+    if known is not None:
+        return known
+    estate = estate_of(inputs)
+    if question and not sys.dont_write_bytecode:
+        validated.keep(Path.cwd(), question, estate)
+    return estate
 
 
 def host_inputs(inventory: Inventory) -> tuple[HostInput, ...]:
@@ -57,8 +68,10 @@ def host_inputs(inventory: Inventory) -> tuple[HostInput, ...]:
 
 def estate_of(inputs: Iterable[HostInput]) -> Estate:
     """The estate of what the inventory says, or would say."""
+    from desired.validation import validate  # a run in which group_data is as before need not load it
+
     inputs = tuple(inputs)
-    return validate(inputs, held_slots(inputs), others=ConnectorData.__annotations__)
+    return validate(inputs, held_slots(inputs), _OTHERS)
 
 
 def held_slots(inputs: Iterable[HostInput]) -> Mapping[str, Mapping[str, int]]:

@@ -51,7 +51,7 @@ class Lab:
     def change(self, instance: str = "dev", **values: Any) -> None:
         """Want something else of an instance than ever before in this lab: its log level, unless `values` say what."""
         self.level += 1
-        values = values or {"log_level": ("warn", "error", "debug")[self.level % 3]}
+        values = values or {"log_level": ("warn", "info", "debug")[self.level % 3]}
         self.project.data["instances"][instance].update(values)
         self.project.write()
 

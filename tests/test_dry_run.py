@@ -85,7 +85,7 @@ def _killed_after_upload(lab: Lab) -> None:
 
 
 def _killed_after_activation(lab: Lab) -> None:
-    lab.change("dev", log_level="error")
+    lab.change("dev", log_level="debug")
     assert lab.interrupted("after", "activate").status != 0
 
 

@@ -183,9 +183,9 @@ def test_a_host_that_answers_everything() -> None:
         "running elsewhere",
         "ready dev",
         "ready prod",
-        "unit supabase-prod.service active",
-        "unit supabase-dev-rest.service activating",
-        "unit broken",
+        "supabase-prod.service loaded active running Supabase prod: gateway",
+        "supabase-dev-rest.service loaded activating start start Supabase dev: REST",
+        "supabase-cut.service",
         "",
         "something new",
     ]

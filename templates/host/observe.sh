@@ -1,4 +1,5 @@
-# What the host runs. Prints `key value` lines; absent things print nothing. No arguments.
+# What the host runs. Prints `key value` lines; absent things print nothing. Units are lines of
+# systemctl: name, load state, state, and more. No arguments.
 set -u
 state=/var/lib/supabase
 link() { if [ -e "$2" ]; then echo "$1 $(readlink -f "$2")"; fi; }
@@ -17,6 +18,5 @@ for marker in "$state"/*/database-ready; do
   if [ -e "$marker" ]; then marker=${marker%/database-ready}; echo "ready ${marker##*/}"; fi
 done
 # Not `systemctl show`, which asks for every property of every unit: a second for 200 of them.
-systemctl list-units --all --type=service,socket --no-legend --plain 'supabase-*' postgresql.service caddy.service nginx.service \
-  2>/dev/null | sed 's/^\([^ ]*\) *[^ ]* *\([^ ]*\) .*/unit \1 \2/'
+systemctl list-units --all --type=service,socket --no-legend --plain 'supabase-*' postgresql.service caddy.service nginx.service 2>/dev/null
 exit 0

@@ -34,8 +34,8 @@ in
       PGRST_DB_CONFIG = "false";
       PGRST_DB_USE_LEGACY_GUCS = "false";
       PGRST_JWT_SECRET = "@${run}/jwks.json";
-      # PostgREST 12 knows no debug.
-      PGRST_LOG_LEVEL = if settings.logLevel == "debug" then "info" else settings.logLevel;
+      # As the gateway: what failed, from info on what was refused too, every request with debug. PostgREST's info is every request.
+      PGRST_LOG_LEVEL = { error = "error"; warn = "error"; info = "warn"; debug = "info"; }.${settings.logLevel};
       PGRST_OPENAPI_SERVER_PROXY_URI = "${instance.url}/rest/v1";
       PGRST_SERVER_UNIX_SOCKET = socket;
       PGRST_SERVER_UNIX_SOCKET_MODE = "660";

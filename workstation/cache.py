@@ -1,0 +1,36 @@
+"""What this workstation has found out and need not find out again: in the user's cache directory, with nothing secret in it.
+
+Without a lock: where two runs meet, what one has found out is lost, or the file is none.
+"""
+
+import hashlib
+import json
+import os
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from workstation import files
+
+
+def recall(project: Path, about: str, question: str) -> Any:
+    """The answer that was kept; None when that was to another question, or the file is not there or not ours."""
+    with suppress(OSError, ValueError, KeyError, TypeError):
+        document = json.loads(files.read(_file(project, about)) or b"{}")
+        return document["answer"] if document["question"] == question else None
+    return None
+
+
+def keep(project: Path, about: str, question: str, answer: Any) -> None:
+    """Put it in the place of what was kept about the same; where that cannot be written, the next run finds out again."""
+    text = json.dumps({"question": question, "answer": answer}, separators=(",", ":"))
+    path = _file(project, about)
+    with suppress(OSError):
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        files.write_atomic(path, text.encode(), 0o600)
+
+
+def _file(project: Path, about: str) -> Path:
+    caches = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
+    name = hashlib.sha256(f"{project.resolve()}\n{about}".encode()).hexdigest()[:32]
+    return Path(caches, "supabase-nixos", f"{name}.json")
