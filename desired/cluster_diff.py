@@ -1,7 +1,7 @@
 """Wanted cluster minus observed cluster: what stops the run, and what it will change."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -53,6 +53,13 @@ def difference(wanted: WantedCluster, observed: Observation, only: str | None = 
         changes.extend(_database(item, observed))
         changes.extend(_made_by_services(item, observed))
     return tuple(changes)
+
+
+def as_wanted(wanted: WantedCluster, observed: Observed, changes: Iterable[SqlChange]) -> dict[str, str]:
+    """The databases that were entered and whose inside `changes`, all of them, leave as it is: to their marks."""
+    others = {item.change.instance for item in changes if item.part == "schema"}
+    entered = (item.database for item in wanted.instances if item.name not in others and item.database in observed.insides)
+    return {name: observed.marks[name] for name in entered if name in observed.marks}
 
 
 def _shared(roles: tuple[Role, ...], observed: Observation, *, repair: bool) -> Iterator[SqlChange]:
@@ -118,6 +125,8 @@ def _database(item: WantedInstance, observed: Observation) -> Iterator[SqlChange
         return
     if drift := list(_database_drift(item, actual)):
         yield SqlChange(Change(item.name, "update", what, ", ".join(drift)), "database")
+    if item.database in observed.known:
+        return
     inside = observed.insides.get(item.database)
     strangers = observed.logins.difference(role.name for role in item.roles)
     server = Server(observed.extensions, observed.superusers, observed.every, strangers)

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any
 
 from desired.inside_state import ObservedInside, observed_inside
 from desired.record import Record, recorded
@@ -86,22 +86,14 @@ class ObservedDatabase:
         return recorded(self.comment)
 
 
-class Seen(NamedTuple):
-    """The inside of a database, as observe_inside.sql `told` it, and the mark that the database had before it was entered."""
-
-    mark: str
-    inside: ObservedInside
-    told: Mapping[str, Any]
-
-
 @dataclass(frozen=True)
 class Observed:
     """`version`: as in server_version_num. Before 16 nothing else is known. `settings`: the server's, by name. `every`: kind of
     object, as in pg_default_acl, to all privileges there are on it.
 
     `insides`: of the databases that were asked for and could be entered; `shut`: of the others, database to psql's last word.
-    `told`: the insides as the host has told them. `marks`: database to what stays the same while nobody writes to it; those that
-    somebody may be writing to have none."""
+    `marks`: database to what stays the same while nobody writes to it, and it is judged by the same; those that somebody may be
+    writing to have none. `known`: the databases whose inside was as wanted when they had the mark that they have now."""
 
     version: int
     settings: Mapping[str, str]
@@ -115,19 +107,12 @@ class Observed:
     insides: Mapping[str, ObservedInside] = field(default_factory=dict)
     shut: Mapping[str, str] = field(default_factory=dict)
     marks: Mapping[str, str] = field(default_factory=dict)
-    told: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    known: frozenset[str] = frozenset()
 
-    def remembering(self, before: Mapping[str, Seen]) -> "Observed":
-        """The same with the inside of each database as it was before, where it has the mark that it had then."""
-        kept = {
-            name: seen.inside for name, seen in before.items() if name not in self.insides and seen.mark == self.marks.get(name)
-        }
-        return replace(self, insides={**self.insides, **kept})
-
-    @property
-    def seen(self) -> dict[str, Seen]:
-        """What the next run need not ask again."""
-        return {name: Seen(self.marks[name], self.insides[name], told) for name, told in self.told.items() if name in self.marks}
+    def remembering(self, before: Mapping[str, str]) -> "Observed":
+        """`before`: database to the mark that it had when its inside was as wanted."""
+        known = (name for name, mark in before.items() if name not in self.insides and mark == self.marks.get(name))
+        return replace(self, known=frozenset(known))
 
     @cached_property
     def logins(self) -> frozenset[str]:
@@ -144,7 +129,6 @@ def observed(
     """The observation in the JSON of observe.sql and, for each database, of observe_inside.sql.
 
     Raises KeyError or TypeError when it is something else."""
-    told = {item["inside"]: item for item in insides}
     return Observed(
         version=document["version"],
         settings=document.get("settings", {}),
@@ -155,10 +139,9 @@ def observed(
         every={kind: frozenset(privileges) for kind, privileges in document.get("every", {}).items()},
         roles={item["name"]: _role(item) for item in document.get("roles", ())},
         databases={item["name"]: _database(item) for item in document.get("databases", ())},
-        insides={name: observed_inside(item) for name, item in told.items()},
+        insides={item["inside"]: observed_inside(item) for item in insides},
         shut=shut or {},
         marks=document.get("marks", {}),
-        told=told,
     )
 
 

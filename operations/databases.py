@@ -13,7 +13,7 @@ from pyinfra.context import host
 
 from desired.changes import Change
 from desired.cluster import WantedCluster, WantedInstance, wanted
-from desired.cluster_diff import Part, SqlChange, difference, known, upgraded
+from desired.cluster_diff import Part, SqlChange, as_wanted, difference, known, upgraded
 from desired.cluster_state import Absent, Observation, Observed
 from desired.cluster_stream import Migration, migrations, needs_verifier, stream
 from desired.errors import HostStop
@@ -127,7 +127,10 @@ def plan(site: Site, superuser: str | None = None, *, starting: bool = True, aga
     versions = {service: image.version for service, image in images().items()}
     served = records(enabled, versions) if site.host.system == "nixos" else {}
     cluster = wanted(enabled, site.verifier_digests(), served)
-    return Plan(cluster, observed, difference(cluster, observed, site.only), superuser, site.only)
+    changes = difference(cluster, observed, site.only)
+    if isinstance(observed, Observed) and not again:
+        site.remember(observed, as_wanted(cluster, observed, changes))
+    return Plan(cluster, observed, changes, superuser, site.only)
 
 
 def apply(site: Site, otherwise: str = "") -> Iterator[StringCommand]:

@@ -13,7 +13,7 @@ from pyinfra.api.host import Host as PyinfraHost
 from pyinfra.api.state import State
 from pyinfra.context import ctx_host, ctx_state, state
 
-from desired.cluster_state import Observation, Observed, Seen
+from desired.cluster_state import Observation, Observed
 from desired.errors import HostStop
 from desired.estate import Host
 from desired.host_state import HostState
@@ -123,28 +123,27 @@ class Site:
         return tuple(item.database for item in self.enabled)
 
     def cluster(self) -> Observation:
-        """What the host's PostgreSQL held before this run changed anything; of databases that nobody has written to since this
-        workstation last looked into them, what it saw then."""
+        """What the host's PostgreSQL held before this run changed anything."""
         phase = bool(state.is_executing)
         if phase not in self._clusters:
             observed: Observation = _told(self._ask_cluster())
-            if isinstance(observed, Observed):
-                observed = observed.remembering(self._memory)
-                if phase and observed.seen:
-                    known = {**self._memory, **observed.seen}
-                    there = {name: seen for name, seen in known.items() if name in observed.databases}
-                    memory.keep(self.project, self.host.name, there)
-            self._clusters[phase] = observed
+            self._clusters[phase] = observed.remembering(self._memory) if isinstance(observed, Observed) else observed
         return self._clusters[phase]
 
     def _ask_cluster(self) -> Greenlet:
         databases = self.databases
-        seen = tuple((name, self._memory[name].mark) for name in databases if name in self._memory)
+        seen = tuple((name, self._memory[name]) for name in databases if name in self._memory)
         return self._ask(Cluster, session=self.superuser, databases=databases, seen=seen)
 
     @cached_property
-    def _memory(self) -> dict[str, Seen]:
+    def _memory(self) -> dict[str, str]:
         return memory.recall(self.project, self.host.name)
+
+    def remember(self, observed: Observed, as_wanted: Mapping[str, str]) -> None:
+        """Of the databases that this run has entered those that were as wanted, with their marks; not in a dry run."""
+        if state.is_executing and observed.insides:
+            others = {name: mark for name, mark in self._memory.items() if name in observed.databases.keys() - observed.insides}
+            memory.keep(self.project, self.host.name, {**others, **as_wanted})
 
     def system(self) -> HostState:
         """What the host ran before this run changed anything."""

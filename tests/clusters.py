@@ -9,8 +9,8 @@ from typing import Any
 from desired import scram
 from desired.changes import Change
 from desired.cluster import WantedCluster, wanted
-from desired.cluster_diff import SqlChange, difference
-from desired.cluster_state import Observation, Observed, Seen
+from desired.cluster_diff import SqlChange, as_wanted, difference
+from desired.cluster_state import Observation, Observed
 from desired.cluster_stream import needs_verifier, stream
 from desired.defaults import resolve
 from desired.estate import Host
@@ -33,7 +33,7 @@ class Case:
     salts: Mapping[str, bytes] = field(default_factory=dict)
     realtime: str = ""
     storage: str = "v7"
-    memory: dict[str, Seen] = field(default_factory=dict)
+    memory: dict[str, str] = field(default_factory=dict)
 
     @property
     def host(self) -> Host:
@@ -64,16 +64,17 @@ class Case:
         return wanted(self.host, self.digests, records(self.host, versions) if self.realtime else None)
 
     def look(self, server: Server, only: str | None = None) -> Observation:
-        """What is, as far as a run sees it: as one that has seen what this case has."""
+        """What is, as far as a run sees it: as one that remembers what this case does."""
         databases = tuple(item.database for item in self.wanted.instances if only in (None, item.name))
         found = observe(server, databases, self.memory)
-        if isinstance(found, Observed):
-            found = found.remembering(self.memory)
-            self.memory.update(found.seen)
-        return found
+        return found.remembering(self.memory) if isinstance(found, Observed) else found
 
     def plan(self, server: Server, only: str | None = None) -> tuple[SqlChange, ...]:
-        return difference(self.wanted, self.look(server, only), only)
+        observed = self.look(server, only)
+        changes = difference(self.wanted, observed, only)
+        if isinstance(observed, Observed):
+            self.memory.update(as_wanted(self.wanted, observed, changes))
+        return changes
 
     def sql(self, changes: tuple[SqlChange, ...], only: str | None = None) -> str:
         """The whole stream, verifiers first, as the sandbox sends it."""
@@ -94,9 +95,9 @@ def case(*names: str) -> Case:
     return Case({name: {} for name in names})
 
 
-def observe(server: Server, databases: tuple[str, ...] = (), memory: Mapping[str, Seen] = {}) -> Observation:
+def observe(server: Server, databases: tuple[str, ...] = (), memory: Mapping[str, str] = {}) -> Observation:
     """The fact, as pyinfra would run it."""
-    seen = tuple((name, memory[name].mark) for name in databases if name in memory)
+    seen = tuple((name, memory[name]) for name in databases if name in memory)
     return Cluster().process(shell(Cluster().command(server.session, databases, seen)).stdout.splitlines())
 
 

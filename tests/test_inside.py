@@ -17,7 +17,7 @@ from desired.errors import HostStop
 from desired.inside import SCHEMAS
 from desired.sql_text import STATIC
 from facts.postgresql import Cluster
-from tests.clusters import Case, case, observe, observed
+from tests.clusters import Case, case, observed
 from tests.pg import MAJORS, Server, server
 
 IN_PROD = {"database": "supabase_prod"}
@@ -145,6 +145,7 @@ def test_repair_touches_only_what_differs(pg: Server, pair: Case) -> None:
 
 def test_extensions_are_wanted_where_the_server_has_them(pg: Server, pair: Case, monkeypatch: pytest.MonkeyPatch) -> None:
     available = observed(pg).extensions
+    pair.memory.clear()  # as `workstation.cache` does when code changes
     monkeypatch.setattr(inside, "EXTENSIONS", ("no-such-extension", *inside.EXTENSIONS, "vector"))
     wanted = [name for name in ("pgcrypto", "uuid-ossp", "vector") if name in available]
     missing = [name for name in wanted if name not in observed(pg, "supabase_prod").insides["supabase_prod"].extensions]
@@ -162,14 +163,42 @@ def test_what_nobody_has_written_to_is_not_entered_again(pg: Server, pair: Case)
     """Each drift above was seen in spite of what the case remembers."""
 
     def again() -> Observed:
-        before = observed(pg, "supabase_dev", "supabase_prod")
-        after = observe(pg, ("supabase_dev", "supabase_prod"), before.seen)
+        pair.memory.clear()
+        assert pair.plan(pg) == ()
+        after = pair.look(pg)
         assert isinstance(after, Observed)
-        assert after.remembering(before.seen).insides == before.insides
+        assert after.insides.keys() | after.known == {"supabase_dev", "supabase_prod"}
+        assert pair.plan(pg) == ()
         return after
 
     # autovacuum may have written statistics just then
-    assert any(not again().told for _ in range(3))
+    assert any(not again().insides for _ in range(3))
+
+
+def test_what_was_not_as_wanted_is_not_remembered(pg: Server, pair: Case) -> None:
+    pg.query("REVOKE USAGE ON SCHEMA public FROM anon;", **IN_PROD)
+    pair.memory.clear()
+    assert pair.plan(pg) == pair.plan(pg) != ()
+    assert "supabase_prod" not in pair.memory
+    pair.converge(pg)
+
+
+def test_what_the_inside_is_judged_by_may_change(pg: Server, pair: Case) -> None:
+    """What is no write to a database, and makes what stands in it wrong."""
+    pg.query("CREATE ROLE supabase_guest; GRANT USAGE ON SCHEMA public TO supabase_guest;", **IN_PROD)
+    assert pair.plan(pg) == ()
+    pg.query("GRANT supabase_login TO supabase_guest;")
+    (change,) = pair.converge(pg)
+    assert change.detail == "REVOKE USAGE ON SCHEMA public FROM supabase_guest"
+    pg.query("DROP ROLE supabase_guest;")
+
+    pg.query("CREATE ROLE maker SUPERUSER; ALTER FUNCTION extensions.pgrst_drop_watch() OWNER TO maker;", **IN_PROD)
+    assert pair.plan(pg) == ()
+    pg.query("ALTER ROLE maker NOSUPERUSER;")
+    with pytest.raises(HostStop, match="holds what belongs to maker"):
+        pair.plan(pg)
+    pg.query("REASSIGN OWNED BY maker TO postgres; DROP ROLE maker;", **IN_PROD)
+    pair.converge(pg)
 
 
 def test_who_may_be_writing_leaves_no_mark(pg: Server, pair: Case) -> None:

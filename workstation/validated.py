@@ -2,15 +2,12 @@
 
 import hashlib
 import marshal
-import os
-import sys
 from collections.abc import Collection, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-import desired
 from desired.estate import Estate, Host
 from desired.instance import Instance
 from desired.sources import HostInput, Layer
@@ -20,14 +17,11 @@ _ABOUT = "what group_data says"
 
 
 def question(inputs: Iterable[HostInput], held: Mapping[str, Mapping[str, int]], others: Collection[str]) -> str | None:
-    """A digest of all that `desired.validation.validate` looks at, and of its code; None where a value is no plain data."""
+    """A digest of all that `desired.validation.validate` looks at; None where a value is no plain data."""
     said = [(item.name, item.host_key, [_layer(layer, others) for layer in item.layers]) for item in inputs]
     slots = [(host, list(instances.items())) for host, instances in held.items()]
-    # As Python tells whether its bytecode is that of a file.
-    files = (entry for entry in os.scandir(desired.__path__[0]) if entry.name.endswith(".py"))
-    code = sorted((entry.name, entry.stat().st_mtime_ns, entry.stat().st_size) for entry in files)
     with suppress(ValueError):
-        return hashlib.sha256(marshal.dumps((said, slots, sorted(others), code, sys.version), 2)).hexdigest()
+        return hashlib.sha256(marshal.dumps((said, slots, sorted(others)), 2)).hexdigest()
     return None
 
 

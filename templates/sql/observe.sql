@@ -7,10 +7,17 @@ BEGIN TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY;
 -- For each database a mark that stays the same while nobody writes to it, catalogs included: the server counts rows that are
 -- inserted, updated and deleted. None where a session may have written what is not counted yet (a session counts at its end,
 -- and 10 s after it became idle), or where counting may be off; another one when the server starts, loses its counts in a crash
--- (the bgwriter's reset then shows it) or loads its configuration, and when a role changes its name.
+-- (the bgwriter's reset then shows it) or loads its configuration, and when what its inside is judged by changes: the names of
+-- roles, which of them are superusers or logins of instances, the extensions that the server has.
 WITH roles AS MATERIALIZED (  -- else PostgreSQL adds the names up once a database: 25 ms of 100
-    SELECT pg_catalog.string_agg(pg_catalog.concat(r.oid, ' ', r.rolname), ',' ORDER BY r.oid) AS names
+    SELECT pg_catalog.string_agg(pg_catalog.concat(r.oid, ' ', r.rolname, ' ', r.rolsuper), ',' ORDER BY r.oid) AS names
     FROM pg_catalog.pg_authid AS r
+), logins AS MATERIALIZED (
+    SELECT pg_catalog.string_agg(DISTINCT m.member::text, ',') AS members
+    FROM pg_catalog.pg_auth_members AS m JOIN pg_catalog.pg_authid AS r ON r.oid = m.roleid
+    WHERE r.rolname = 'supabase_login'
+), extensions AS MATERIALIZED (
+    SELECT pg_catalog.string_agg(e.name, ',' ORDER BY e.name) AS names FROM pg_catalog.pg_available_extensions() AS e
 ), busy AS (
     SELECT DISTINCT a.datid AS oid FROM pg_catalog.pg_stat_activity AS a
     WHERE a.datid IS NOT NULL AND a.backend_type NOT IN ('autovacuum worker', 'walsender')
@@ -20,14 +27,14 @@ WITH roles AS MATERIALIZED (  -- else PostgreSQL adds the names up once a databa
     WHERE c.setting ~ '^track_counts='
 ), marks AS (
     SELECT d.datname AS database, pg_catalog.substr(pg_catalog.encode(pg_catalog.sha256(pg_catalog.convert_to(pg_catalog.concat_ws(
-        '|', r.names, d.oid, pg_catalog.date_part('epoch', pg_catalog.pg_postmaster_start_time()),
+        '|', r.names, l.members, e.names, d.oid, pg_catalog.date_part('epoch', pg_catalog.pg_postmaster_start_time()),
         pg_catalog.date_part('epoch', pg_catalog.pg_conf_load_time()),
         pg_catalog.date_part('epoch', pg_catalog.pg_stat_get_bgwriter_stat_reset_time()),
         pg_catalog.date_part('epoch', pg_catalog.pg_stat_get_db_stat_reset_time(d.oid)),
         pg_catalog.pg_stat_get_db_tuples_inserted(d.oid), pg_catalog.pg_stat_get_db_tuples_updated(d.oid),
         pg_catalog.pg_stat_get_db_tuples_deleted(d.oid)), 'UTF8')), 'hex'),
         1, 32) AS mark
-    FROM pg_catalog.pg_database AS d CROSS JOIN roles AS r
+    FROM pg_catalog.pg_database AS d CROSS JOIN roles AS r CROSS JOIN logins AS l CROSS JOIN extensions AS e
     WHERE d.datname ~ '^supabase_' AND d.oid NOT IN (SELECT b.oid FROM busy AS b)
         -- -2: DROP DATABASE was interrupted, and nobody can enter
         AND d.datallowconn AND d.datconnlimit <> -2 AND pg_catalog.current_setting('track_counts')::boolean
