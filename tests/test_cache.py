@@ -1,6 +1,7 @@
 """What was found out is kept for the next run of the same project, until the question or the code is another."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -32,6 +33,32 @@ def test_another_file_is_none(caches: Path, tmp_path: Path, text: str) -> None:
     cache.keep(tmp_path, "one", "question", FOUND)
     (file,) = caches.rglob("*.json")
     file.write_text(text, errors="surrogateescape")
+    assert cache.recall(tmp_path, "one", "question") is None
+
+
+@pytest.mark.parametrize("mode", [0o770, 0o707, 0o1777])
+def test_where_somebody_else_could_write(caches: Path, tmp_path: Path, mode: int) -> None:
+    """He would say what a run wants."""
+    cache.keep(tmp_path, "one", "question", FOUND)
+    (file,) = caches.rglob("*.json")
+    text = file.read_bytes()
+    file.parent.chmod(mode)
+    assert cache.recall(tmp_path, "one", "question") is None
+    cache.keep(tmp_path, "one", "question", [])
+    assert file.read_bytes() == text
+    file.parent.chmod(0o755)
+    assert cache.recall(tmp_path, "one", "question") == FOUND
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a directory away")
+def test_of_somebody_else(caches: Path, tmp_path: Path) -> None:
+    cache.keep(tmp_path, "one", "question", FOUND)
+    (file,) = caches.rglob("*.json")
+    os.chown(file.parent, 65534, 65534)
+    assert cache.recall(tmp_path, "one", "question") is None
+    os.chown(file.parent, 0, 0)
+    target = file.parent.rename(tmp_path / "elsewhere")
+    file.parent.symlink_to(target)
     assert cache.recall(tmp_path, "one", "question") is None
 
 

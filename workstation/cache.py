@@ -1,11 +1,13 @@
 """What this workstation has found out and need not find out again: in the user's cache directory, with nothing secret in it.
 
-Without a lock: where two runs meet, what one has found out is lost, or the file is none.
+A run acts on it, so it must be the user's own: in a directory that nobody else can write to. Without a lock: where two runs meet,
+what one has found out is lost, or the file is none.
 """
 
 import hashlib
 import json
 import os
+import stat
 import sys
 from contextlib import suppress
 from functools import cache
@@ -18,8 +20,9 @@ from workstation import files
 
 def recall(project: Path, about: str, question: str) -> Any:
     """The answer that was kept; None when that was to another question or of other code, or the file is not there or not ours."""
+    path = _file(project, about)
     with suppress(OSError, ValueError, KeyError, TypeError):
-        document = json.loads(files.read(_file(project, about)) or b"{}")
+        document = json.loads(files.read(path) or b"{}") if _private(path.parent) else {}
         return document["answer"] if document["question"] == [_code(), question] else None
     return None
 
@@ -30,7 +33,13 @@ def keep(project: Path, about: str, question: str, answer: Any) -> None:
     path = _file(project, about)
     with suppress(OSError):
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        files.write_atomic(path, text.encode(), 0o600)
+        if _private(path.parent):
+            files.write_atomic(path, text.encode(), 0o600)
+
+
+def _private(directory: Path) -> bool:
+    seen = os.lstat(directory)
+    return stat.S_ISDIR(seen.st_mode) and seen.st_uid == os.geteuid() and not seen.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
 
 
 @cache
