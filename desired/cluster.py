@@ -6,7 +6,7 @@ limits here are this project's.
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from desired import names
 from desired.estate import Host
@@ -26,8 +26,7 @@ _SHARED = (
 )
 
 
-@dataclass(frozen=True, order=True)
-class Membership:
+class Membership(NamedTuple):
     """The member's right to another role; never ADMIN, which would let an instance share it on."""
 
     role: str

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 from desired.inside_state import ObservedInside, observed_inside
 from desired.record import Record, recorded
@@ -23,16 +23,14 @@ class Unreachable:
     reason: str
 
 
-@dataclass(frozen=True, order=True)
-class ObservedMembership:
+class ObservedMembership(NamedTuple):
     role: str
     admin: bool
     inherit: bool
     set: bool
 
 
-@dataclass(frozen=True)
-class ObservedRole:
+class ObservedRole(NamedTuple):
     """`password`: sha256 hex of what pg_authid holds, None for none. `expires`: it has a VALID UNTIL. `settings`: it has some."""
 
     name: str
@@ -57,8 +55,7 @@ class ObservedRole:
         return any(membership.role == "supabase_login" for membership in self.member_of)
 
 
-@dataclass(frozen=True, order=True)
-class Privilege:
+class Privilege(NamedTuple):
     """Of one role (or `PUBLIC`) on a database, the database owner's own left out."""
 
     role: str

@@ -22,8 +22,7 @@ class Default(NamedTuple):
     grantee: str
 
 
-@dataclass(frozen=True)
-class Watch:
+class Watch(NamedTuple):
     """An event trigger with its function. `owners`: of both; `body`: sha256 hex of the function's text."""
 
     event: str
