@@ -125,7 +125,7 @@ def _database(item: WantedInstance, observed: Observation) -> Iterator[SqlChange
         return
     if drift := list(_database_drift(item, actual)):
         yield SqlChange(Change(item.name, "update", what, ", ".join(drift)), "database")
-    if item.database in observed.known:
+    if item.database in observed.unwritten:
         return
     inside = observed.insides.get(item.database)
     strangers = observed.logins.difference(role.name for role in item.roles)

@@ -89,8 +89,8 @@ class Observed:
     object, as in pg_default_acl, to all privileges there are on it.
 
     `insides`: of the databases that were asked for and could be entered; `shut`: of the others, database to psql's last word.
-    `marks`: database to what stays the same while nobody writes to it, and it is judged by the same; those that somebody may be
-    writing to have none. `known`: the databases whose inside was as wanted when they had the mark that they have now."""
+    `marks`: database to what stays the same while nobody writes to it and what it is judged by stays; those that somebody may be
+    writing to have none. `unwritten`: the databases whose inside was as wanted when they had the mark that they have now."""
 
     version: int
     settings: Mapping[str, str]
@@ -104,12 +104,12 @@ class Observed:
     insides: Mapping[str, ObservedInside] = field(default_factory=dict)
     shut: Mapping[str, str] = field(default_factory=dict)
     marks: Mapping[str, str] = field(default_factory=dict)
-    known: frozenset[str] = frozenset()
+    unwritten: frozenset[str] = frozenset()
 
     def remembering(self, before: Mapping[str, str]) -> "Observed":
         """`before`: database to the mark that it had when its inside was as wanted."""
-        known = (name for name, mark in before.items() if name not in self.insides and mark == self.marks.get(name))
-        return replace(self, known=frozenset(known))
+        left = (name for name, mark in before.items() if name not in self.insides and mark == self.marks.get(name))
+        return replace(self, unwritten=frozenset(left))
 
     @cached_property
     def logins(self) -> frozenset[str]:

@@ -12,6 +12,7 @@ from desired.cluster_state import Absent, Observation, Unreachable, observed
 from desired.sql_text import STATIC, connect, literal, psql_word
 
 _STATUS = re.compile(r"status (\d+)")
+_PACKED = "packed "
 _NO_SERVER = re.compile(r"No such file or directory|Connection refused")
 _NO_USER = re.compile(r"(user \S+ does not exist|unknown user|no passwd entry)")
 _PSQL = re.compile(r"^psql:\S* (error: )?(\\connect: )?")
@@ -34,20 +35,23 @@ class Cluster(FactBase[Observation]):
         asked = f"printf %s {packed} | base64 -d | gzip -d | {session}"
         # What psql says goes last: its two outputs are buffered apart, and a line of one could cut a line of the other. What it
         # answers is packed: 100 instances, which are as good as equal, need 40 KB for their 370.
-        return f"""{{ said=$({{ {{ {asked}; echo status $? >&2; }} 2>&4 3>&- 4>&- | gzip -1 | base64 -w 0 >&3; }} 4>&1
+        return f"""{{ printf '\\npacked '
+said=$({{ {{ {asked}; echo status $? >&2; }} 2>&4 3>&- 4>&- | gzip -1 | base64 -w 0 >&3; }} 4>&1
 ); }} 3>&1
 printf '\\n%s\\n' "$said\""""
 
     def process(self, output: list[str]) -> Observation:
-        packed, *rest = output or [""]
+        # A login's shell may say something before.
+        at = next((number for number, line in enumerate(output) if line.startswith(_PACKED)), len(output))
+        rest = output[at + 1 :]
         status = _STATUS.fullmatch(rest[-1].strip()) if rest else None
         if status is None:
             return Unreachable("the connection to the host ended before psql did")
         try:
-            lines = gzip.decompress(base64.b64decode(packed)).decode().split("\n")
+            lines = gzip.decompress(base64.b64decode(output[at].removeprefix(_PACKED))).decode().split("\n")
+            documents = [json.loads(line) for line in lines if line]
         except (ValueError, OSError, EOFError, zlib.error):
             return Unreachable("what psql gave arrived damaged")
-        documents = [json.loads(line) for line in lines if line]
         said = [stripped for line in rest[:-1] if (stripped := line.strip())]
         shut = _shut(said)
         if documents and (status[1] == "0" or shut):

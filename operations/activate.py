@@ -61,6 +61,7 @@ class Plan:
 def activate(site: Site) -> Commands:
     """What runs on the host is what is wanted, and answers."""
     plan = _plan(site)
+    site.remember(plan.sql.observed, plan.sql.as_wanted)
     for name, wrong in told(site.probes(), plan.before).items():
         note(host, f"! {name}: {wrong}; see  systemctl status supabase-{name}.slice  on the host")
     announce(host, plan.changes)

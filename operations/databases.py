@@ -54,6 +54,11 @@ class Plan:
         """Empty when nothing is to be changed; never holds a secret."""
         return stream(self.wanted, self.differences, repair_shared=self.only is None)
 
+    @property
+    def as_wanted(self) -> dict[str, str]:
+        """The databases that were entered and are left as they are, to their marks."""
+        return as_wanted(self.wanted, self.observed, self.differences) if isinstance(self.observed, Observed) else {}
+
     def of(self, part: Part) -> tuple[WantedInstance, ...]:
         """The instances that a change of this part is announced for."""
         found = {item.change.instance for item in self.differences if item.part == part}
@@ -127,10 +132,7 @@ def plan(site: Site, superuser: str | None = None, *, starting: bool = True, aga
     versions = {service: image.version for service, image in images().items()}
     served = records(enabled, versions) if site.host.system == "nixos" else {}
     cluster = wanted(enabled, site.verifier_digests(), served)
-    changes = difference(cluster, observed, site.only)
-    if isinstance(observed, Observed) and not again:
-        site.remember(observed, as_wanted(cluster, observed, changes))
-    return Plan(cluster, observed, changes, superuser, site.only)
+    return Plan(cluster, observed, difference(cluster, observed, site.only), superuser, site.only)
 
 
 def apply(site: Site, otherwise: str = "") -> Iterator[StringCommand]:

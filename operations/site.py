@@ -139,9 +139,9 @@ class Site:
     def _memory(self) -> dict[str, str]:
         return memory.recall(self.project, self.host.name)
 
-    def remember(self, observed: Observed, as_wanted: Mapping[str, str]) -> None:
-        """Of the databases that this run has entered those that were as wanted, with their marks; not in a dry run."""
-        if state.is_executing and observed.insides:
+    def remember(self, observed: Observation, as_wanted: Mapping[str, str]) -> None:
+        """Of the databases that this run has entered those that were `as_wanted`, with their marks; not in a dry run."""
+        if state.is_executing and isinstance(observed, Observed) and observed.insides:
             others = {name: mark for name, mark in self._memory.items() if name in observed.databases.keys() - observed.insides}
             memory.keep(self.project, self.host.name, {**others, **as_wanted})
 

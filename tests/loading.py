@@ -17,9 +17,10 @@ class Loader:
     process: "subprocess.Popen[str]"
 
     @classmethod
-    def start(cls) -> "Loader":
+    def start(cls, caches: Path) -> "Loader":
         command, root, pipe = [sys.executable, "-m", "tests.loading"], Path(__file__).parents[1], subprocess.PIPE
-        return cls(subprocess.Popen(command, cwd=root, stdin=pipe, stdout=pipe, text=True))
+        environment = {**os.environ, "XDG_CACHE_HOME": str(caches)}
+        return cls(subprocess.Popen(command, cwd=root, env=environment, stdin=pipe, stdout=pipe, text=True))
 
     def stop(self) -> None:
         self.process.communicate()

@@ -18,6 +18,7 @@ from tests.converge import converge_checked
 from tests.host import Machine
 from tests.lab import Lab, bare
 from tests.seen import look
+from workstation import memory
 
 NOTES = """
 CREATE TABLE notes (
@@ -194,11 +195,16 @@ def test_a_second_run_leaves_every_process_and_byte(world: World, shop: Session)
 def test_a_run_without_changes_is_no_request_in_an_instance_s_log(world: World) -> None:
     """At level info refused and failed requests stand there: a person would take those of health for a client's."""
     lines = "journalctl --quiet --unit='supabase-*' | wc -l"
-    world.machine.run("curl -s -o /dev/null http://127.0.0.1:8000/rest/v1/notes; sleep 1")
-    before = int(world.machine.run(lines).stdout)
+
+    def logged() -> int:
+        return int(world.machine.run(f"sleep 1; {lines}").stdout)
+
+    first = logged()
+    world.machine.run("curl -s -o /dev/null http://127.0.0.1:8000/rest/v1/notes")
+    before = logged()
+    assert before > first
     assert world.lab.project.converge().unchanged
-    world.machine.run("sleep 1")
-    assert int(world.machine.run(lines).stdout) == before > 0
+    assert logged() == before
 
 
 def test_log_level_of_dev_restarts_dev_and_leaves_prod_s_connections(world: World, shop: Session) -> None:
@@ -263,7 +269,7 @@ def test_switched_off_and_on_again_an_instance_has_its_rows(world: World, shop: 
     assert world.foreign_backend == backend
 
 
-def test_a_database_is_entered_only_when_it_was_written_to(world: World) -> None:
+def test_a_database_is_entered_only_when_it_was_written_to(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """What was seen is kept by a run, used by a dry one, and worth nothing once somebody has written."""
 
     def entered() -> str:
@@ -283,9 +289,20 @@ def test_a_database_is_entered_only_when_it_was_written_to(world: World) -> None
         if entered() == before:
             break
         assert time.monotonic() < end
-    before_dry = kept()
     assert project.dry().unchanged
     assert entered() == before
+
+    # A targeted run keeps what is known of the others.
+    monkeypatch.setenv("XDG_CACHE_HOME", str(project.directory.parent / "cache"))
+    (host,) = project.hosts
+    dev = memory.recall(project.directory, host)["supabase_dev"]
+    world.machine.run("runuser -u postgres -- psql -qc 'CREATE SCHEMA passing' -c 'DROP SCHEMA passing' supabase_prod")
+    was = entered()
+    assert project.converge("--data", "instance=prod").unchanged
+    assert entered() != was
+    assert memory.recall(project.directory, host)["supabase_dev"] == dev
+
+    before_dry = kept()
     world.machine.run("runuser -u postgres -- psql -qc 'REVOKE USAGE ON SCHEMA public FROM anon' supabase_prod")
     drift = "prod: update schemas of database supabase_prod (GRANT USAGE ON SCHEMA public TO anon)"
     assert project.dry().changes == [drift]

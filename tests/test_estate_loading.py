@@ -24,8 +24,8 @@ FILES = {
 
 
 @pytest.fixture(scope="module")
-def loader() -> Iterator[Loader]:
-    loader = Loader.start()
+def loader(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Loader]:
+    loader = Loader.start(tmp_path_factory.mktemp("caches"))
     yield loader
     loader.stop()
 
@@ -202,7 +202,7 @@ def pyinfra(project: Project, *arguments: str) -> tuple[int, str]:
     done = subprocess.run(
         [str(Path(sys.executable).with_name("pyinfra")), "inventory.py", "deploy.py", "--dry", *arguments],
         cwd=project.directory,
-        env={**os.environ, "PYINFRA_PROGRESS": "off"},
+        env={**os.environ, "PYINFRA_PROGRESS": "off", "XDG_CACHE_HOME": str(project.directory / "caches")},
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,

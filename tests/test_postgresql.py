@@ -1,5 +1,7 @@
 """The fact: what it says of a PostgreSQL that is not there, not for us, too old, or bare."""
 
+import base64
+import gzip
 import os
 
 import pytest
@@ -37,6 +39,32 @@ def test_silence_is_not_absence() -> None:
     assert isinstance(Cluster.default(), Unreachable)
     assert isinstance(Cluster().process(["{}"]), Unreachable)
     assert isinstance(Cluster().process(["status 0"]), Unreachable)
+
+
+def packed(text: str) -> str:
+    return "packed " + base64.b64encode(gzip.compress(text.encode())).decode()
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        (packed('{"version": 170000')[:-8], "what psql gave arrived damaged"),
+        ("packed H", "what psql gave arrived damaged"),
+        ("packed ", "psql ended with status 0"),
+        (packed('{"version": 17'), "what psql gave arrived damaged"),
+        (packed("not JSON\n"), "what psql gave arrived damaged"),
+        (packed(""), "psql ended with status 0"),
+        ('{"version": 170000}', "the connection to the host ended before psql did"),
+    ],
+)
+def test_an_answer_that_is_none(line: str, reason: str) -> None:
+    assert Cluster().process([line, "status 0"]) == Unreachable(reason)
+
+
+def test_what_a_login_s_shell_says_is_no_answer() -> None:
+    found = Cluster().process(["Welcome to web1", "", packed('{"version": 150000}\n'), "", "status 0"])
+    assert isinstance(found, Observed)
+    assert found.version == 150000
 
 
 @pytest.mark.parametrize("major", sorted(MAJORS))

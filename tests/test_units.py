@@ -11,8 +11,11 @@ import pytest
 
 from desired.changes import Change
 from desired.estate import Host
+from desired.instance import camel
+from desired.model import AuthData
 from desired.profiles import PROFILES, SERVICES
 from desired.tree import ObservedTree, Tree
+from desired.unit_table import UNITS
 from desired.units import unit_changes, unit_stops, units_of
 from tests.estates import host
 from tests.nix.evaluation import Json, Lab, available, needs
@@ -162,6 +165,12 @@ def test_every_field(rendered: Rendered) -> None:
     assert len(made(before, after)) > 10
     assert without_detail(announced(fleet(CHANGED), fleet())) == made(before, after)
     assert without_detail(announced(fleet(), fleet(CHANGED))) == made(after, before)
+
+
+def test_every_field_of_auth_is_in_its_text() -> None:
+    (auth,) = (unit for unit in UNITS if unit.kind == "-auth.service")
+    wanted = {f"auth.{camel(name)}" for name in AuthData.model_fields}
+    assert {field for field in auth.fields if field.startswith("auth.")} == wanted
 
 
 def test_every_pair_of_log_levels(rendered: Rendered) -> None:

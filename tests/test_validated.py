@@ -85,7 +85,10 @@ def test_every_input_counts() -> None:
     assert None not in questions
     assert len(set(questions)) == len(questions)
     assert asked(source({"prod": {}})) == questions[0]
-    assert asked(source({"prod": {}}, ssh_user="root")) == asked(source({"prod": {}}, ssh_user=print)), "pyinfra's own value"
+    for key in ("ssh_user", "_sudo_password", "_helper"):
+        given: list[dict[str, Any]] = [{key: "root"}, {key: print}]
+        same = [asked(source({"prod": {}}, **values)) for values in given]
+        assert same[0] == same[1] not in (None, questions[0]), "somebody else's value"
 
 
 @pytest.mark.parametrize("value", [print, Path("/"), type("Text", (str,), {})("info"), {"x": object()}])

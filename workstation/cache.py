@@ -1,7 +1,7 @@
 """What this workstation has found out and need not find out again: in the user's cache directory, with nothing secret in it.
 
-A run acts on it, so it must be the user's own: in a directory that nobody else can write to. Without a lock: where two runs meet,
-what one has found out is lost, or the file is none.
+A run acts on it, so the file must be the user's own. Without a lock: where two runs meet, what one has found out is lost, or the
+file is none.
 """
 
 import hashlib
@@ -14,15 +14,16 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import desired
 from workstation import files
+
+_ROOT = Path(__file__).parent.parent
+_PACKAGES = ("desired", "facts", "operations", "workstation")
 
 
 def recall(project: Path, about: str, question: str) -> Any:
     """The answer that was kept; None when that was to another question or of other code, or the file is not there or not ours."""
-    path = _file(project, about)
-    with suppress(OSError, ValueError, KeyError, TypeError):
-        document = json.loads(files.read(path) or b"{}") if _private(path.parent) else {}
+    with suppress(OSError, ValueError, KeyError, TypeError), open(_file(project, about), encoding="utf-8", opener=_own) as file:
+        document = json.load(file)
         return document["answer"] if document["question"] == [_code(), question] else None
     return None
 
@@ -33,20 +34,24 @@ def keep(project: Path, about: str, question: str, answer: Any) -> None:
     path = _file(project, about)
     with suppress(OSError):
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if _private(path.parent):
-            files.write_atomic(path, text.encode(), 0o600)
+        files.write_atomic(path, text.encode(), 0o600)
 
 
-def _private(directory: Path) -> bool:
-    seen = os.lstat(directory)
-    return stat.S_ISDIR(seen.st_mode) and seen.st_uid == os.geteuid() and not seen.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+def _own(path: str, flags: int) -> int:
+    """Raises PermissionError where somebody else has written, or could."""
+    descriptor = os.open(path, flags | os.O_NOFOLLOW)
+    seen = os.fstat(descriptor)
+    if seen.st_uid != os.geteuid() or seen.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+        os.close(descriptor)
+        raise PermissionError(path)
+    return descriptor
 
 
 @cache
 def _code() -> str:
-    """Of what decides: as Python tells whether its bytecode is that of a file."""
-    sources = (entry for entry in os.scandir(desired.__path__[0]) if entry.name.endswith(".py"))
-    known = sorted((entry.name, entry.stat().st_mtime_ns, entry.stat().st_size) for entry in sources)
+    """Of what finds out and judges: as Python tells whether its bytecode is that of a file."""
+    sources = sorted(path for package in _PACKAGES for path in (_ROOT / package).glob("*.py"))
+    known = [(path.name, path.stat().st_mtime_ns, path.stat().st_size) for path in sources]
     return hashlib.sha256(repr((sys.version, known)).encode()).hexdigest()
 
 

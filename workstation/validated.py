@@ -26,8 +26,8 @@ def question(inputs: Iterable[HostInput], held: Mapping[str, Mapping[str, int]],
 
 
 def _layer(layer: Layer, others: Collection[str]) -> tuple[str, list[tuple[str, object]]]:
-    """Without the values that are somebody else's: they may be anything."""
-    return layer.file, [(key, None if key in others else value) for key, value in layer.data.items()]
+    """Without the values that are somebody else's: they may be anything, a password too."""
+    return layer.file, [(key, None if key in others or key.startswith("_") else value) for key, value in layer.data.items()]
 
 
 def recall(project: Path, question: str) -> Estate | None:
