@@ -41,7 +41,7 @@ class Lab:
 
     machine: Machine
     project: Project
-    level: int = 0
+    changes: int = 0
 
     def configure(self, body: str = "", imports: str = IMPORT) -> None:
         """The host's own configuration: `body` are attributes of a NixOS module."""
@@ -49,10 +49,11 @@ class Lab:
         self.machine.put("/etc/nixos/configuration.nix", text)
 
     def change(self, instance: str = "dev", **values: Any) -> None:
-        """Want something else of an instance than ever before in this lab: its log level, unless `values` say what."""
-        self.level += 1
-        values = values or {"log_level": ("warn", "info", "debug")[self.level % 3]}
-        self.project.data["instances"][instance].update(values)
+        """Want something else of an instance than ever before in this lab: another log level, unless `values` say what."""
+        wanted = self.project.data["instances"][instance]
+        self.changes += 1
+        level = {"info": "warn", "debug": "info"}.get(wanted.get("log_level", "info"), "debug")  # warn is as good as error
+        wanted |= values or {"log_level": level, "realtime": {"max_concurrent_users": 200 + self.changes}}
         self.project.write()
 
     def wait_at_most(self, seconds: int) -> None:

@@ -46,7 +46,7 @@ def bring(pg: Server, one: Case) -> Plan:
 
 def settle(plan: Plan) -> None:
     """What it does after they have answered, the host's scripts aside."""
-    site = cast(Site, SimpleNamespace(host=SimpleNamespace(data=SimpleNamespace(postgresql_port=5432)), probes=lambda: ()))
+    site = cast(Site, SimpleNamespace(host=SimpleNamespace(postgresql_port=5432), probes=lambda: ()))
     run([*plan.settle(site)][-1])
 
 
