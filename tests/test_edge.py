@@ -262,7 +262,7 @@ def test_a_gateway_that_reads_its_keys_again_loses_no_request(world: World) -> N
 def test_instances_come_change_and_go_without_a_lost_request(world: World) -> None:
     """Nor a connection that carries something: neither a websocket nor an upload. What is idle is closed in good order."""
     edge, lab, key = world.edge, world.edge.lab, world.prod.secret("anon")
-    idle = edge.open(world.context, "supabase")
+    idle = edge.open(world.context, "supabase", timeout=90)  # nginx waits a minute for a first request
 
     def new() -> str:
         return edge.ask(world.context, "/rest/v1/nothing", apikey=key).json["code"]  # type: ignore[no-any-return]
